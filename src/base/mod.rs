@@ -1,0 +1,19 @@
+//! What every other module stands on: identifiers, time, back-off, threads, exit codes.
+//!
+//! Nothing here knows what a tuple is.
+
+mod backoff;
+mod exit;
+mod id;
+mod runtime;
+mod signal;
+mod time;
+mod units;
+
+pub use backoff::{Backoff, Budget};
+pub use exit::ExitCode;
+pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
+pub use runtime::{Job, Runtimes, Spawner, panic_text};
+pub use signal::Signal;
+pub use time::{Timestamp, now, unix_millis};
+pub use units::{ByteSize, UnitError, parse_duration, show_duration};

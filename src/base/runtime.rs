@@ -1,0 +1,159 @@
+//! The two tokio runtimes of a process, and the only place that spawns.
+//!
+//! I/O (sockets, pipes, heartbeats, control) has threads of its own, so that a bolt that burns CPU
+//! delays its own tuples and not the links.
+
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+/// What a spawned job's end means to its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A panic in it ends the process: nothing works without it.
+    Vital(&'static str),
+    /// A panic in it is logged; whoever waits for its result handles the rest.
+    Owned(&'static str),
+}
+
+/// Starts jobs on one runtime.
+#[derive(Clone, Debug)]
+pub struct Spawner(Handle);
+
+impl Spawner {
+    /// A spawner for the runtime that the caller runs in.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn current() -> Self {
+        Self(Handle::current())
+    }
+
+    /// Starts `future` on this runtime.
+    pub fn spawn<F>(&self, job: Job, future: F) -> JoinHandle<Option<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.spawn(watch(job, future))
+    }
+
+    /// Runs a closure that blocks on a thread of its own.
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.0.spawn_blocking(run)
+    }
+
+    /// Runs `future` on this runtime and blocks the calling thread until it is done.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+}
+
+async fn watch<F: Future>(job: Job, future: F) -> Option<F::Output> {
+    match CatchPanic(Box::pin(AssertUnwindSafe(future))).await {
+        Ok(output) => Some(output),
+        Err(reason) => {
+            match job {
+                Job::Vital(name) => {
+                    tracing::error!(job = name, reason, "vital job panicked; the process ends");
+                    std::process::abort();
+                }
+                Job::Owned(name) => tracing::error!(job = name, reason, "job panicked"),
+            }
+            None
+        }
+    }
+}
+
+struct CatchPanic<F>(std::pin::Pin<Box<AssertUnwindSafe<F>>>);
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Result<F::Output, String>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        let inner = &mut self.0;
+        match std::panic::catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(cx))) {
+            Ok(std::task::Poll::Pending) => std::task::Poll::Pending,
+            Ok(std::task::Poll::Ready(output)) => std::task::Poll::Ready(Ok(output)),
+            Err(panic) => std::task::Poll::Ready(Err(panic_text(panic.as_ref()))),
+        }
+    }
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+/// The runtimes of one process.
+#[derive(Debug)]
+pub struct Runtimes {
+    io: Arc<Runtime>,
+    executors: Option<Runtime>,
+}
+
+impl Runtimes {
+    /// An I/O runtime alone, for processes that run no tasks.
+    pub fn io_only() -> io::Result<Self> {
+        Ok(Self {
+            io: Arc::new(io_runtime()?),
+            executors: None,
+        })
+    }
+
+    /// I/O and executors; `threads` executor threads.
+    pub fn with_executors(threads: usize) -> io::Result<Self> {
+        let executors = Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("executor")
+            .enable_time()
+            .build()?;
+        Ok(Self {
+            io: Arc::new(io_runtime()?),
+            executors: Some(executors),
+        })
+    }
+
+    /// Where sockets, pipes and timers live.
+    pub fn io(&self) -> Spawner {
+        Spawner(self.io.handle().clone())
+    }
+
+    /// Where tasks run; the I/O runtime where there are no executors.
+    pub fn executors(&self) -> Spawner {
+        Spawner(self.executors.as_ref().unwrap_or(&self.io).handle().clone())
+    }
+
+    /// Stops both without waiting for blocked threads longer than `grace`.
+    pub fn shut_down(self, grace: Duration) {
+        if let Some(executors) = self.executors {
+            executors.shutdown_timeout(grace);
+        }
+        if let Some(io) = Arc::into_inner(self.io) {
+            io.shutdown_timeout(grace);
+        }
+    }
+}
+
+fn io_runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("io")
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,3 @@
+//! The `galewire` command.
+
+fn main() {}
