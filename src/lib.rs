@@ -5,5 +5,7 @@
 
 pub mod base;
 pub mod component;
+pub mod grouping;
 pub mod metrics;
+pub mod topology;
 pub mod tuple;
