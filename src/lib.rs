@@ -3,6 +3,7 @@
 //!
 //! See `ARCHITECTURE.md` for the layers; each module may import only from those before it.
 
+pub mod ack;
 pub mod base;
 pub mod component;
 pub mod grouping;

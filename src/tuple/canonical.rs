@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(key_group([&Value::Int(42)]), KeyGroup(PINNED[1]));
     }
 
-    const PINNED: [u16; 2] = [91, 0];
+    const PINNED: [u16; 2] = [91, 6];
 
     #[test]
     fn every_group_has_a_task_and_the_groups_spread_evenly() {
