@@ -6,6 +6,8 @@
 pub mod ack;
 pub mod base;
 pub mod component;
+pub mod control;
+pub mod executor;
 pub mod grouping;
 pub mod metrics;
 pub mod topology;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a tuple is.
 
+mod alarm;
 mod backoff;
 mod exit;
 mod id;
@@ -10,6 +11,7 @@ mod signal;
 mod time;
 mod units;
 
+pub use alarm::Alarms;
 pub use backoff::{Backoff, Budget};
 pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
