@@ -10,5 +10,6 @@ pub mod control;
 pub mod executor;
 pub mod grouping;
 pub mod metrics;
+pub mod supervisor;
 pub mod topology;
 pub mod tuple;

@@ -56,12 +56,7 @@ const REASONS: [FailReason; 5] = [
 impl AckBatch {
     /// A batch that says nothing yet.
     pub fn new(view: WorkerView) -> Self {
-        Self {
-            view,
-            acks: Vec::new(),
-            fails: Vec::new(),
-            resets: Vec::new(),
-        }
+        Self { view, acks: Vec::new(), fails: Vec::new(), resets: Vec::new() }
     }
 
     /// Appends the wire form.
@@ -104,11 +99,7 @@ impl AckBatch {
         for _ in 0..reader.count()? {
             let root = RootId(reader.u64()?);
             let xor = reader.u64()?;
-            batch.acks.push(AckEntry {
-                root,
-                xor,
-                touched: Touched(reader.varint()?),
-            });
+            batch.acks.push(AckEntry { root, xor, touched: Touched(reader.varint()?) });
         }
         for _ in 0..reader.count()? {
             let root = RootId(reader.u64()?);
@@ -116,12 +107,7 @@ impl AckBatch {
             let reason = *REASONS
                 .get(usize::from(reader.byte()?))
                 .ok_or(WireError::Malformed("fail reason"))?;
-            batch.fails.push(FailEntry {
-                root,
-                task,
-                reason,
-                message: reader.text()?.into(),
-            });
+            batch.fails.push(FailEntry { root, task, reason, message: reader.text()?.into() });
         }
         for _ in 0..reader.count()? {
             batch.resets.push(RootId(reader.u64()?));
@@ -137,11 +123,7 @@ mod tests {
     fn sample() -> AckBatch {
         AckBatch {
             view: WorkerView::new([Incarnation(0), Incarnation(3)]),
-            acks: vec![AckEntry {
-                root: RootId(7),
-                xor: 9,
-                touched: Touched(2),
-            }],
+            acks: vec![AckEntry { root: RootId(7), xor: 9, touched: Touched(2) }],
             fails: vec![FailEntry {
                 root: RootId(8),
                 task: TaskId(5),
@@ -157,12 +139,8 @@ mod tests {
         let mut bytes = Vec::new();
         sample().encode(&mut bytes);
         let expected = [
-            vec![
-                2, 0, 3, 1, 7, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 2,
-            ],
-            vec![
-                1, 8, 0, 0, 0, 0, 0, 0, 0, 5, 2, 2, b'n', b'o', 1, 1, 0, 0, 0, 0, 0, 0, 0,
-            ],
+            vec![2, 0, 3, 1, 7, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 2],
+            vec![1, 8, 0, 0, 0, 0, 0, 0, 0, 5, 2, 2, b'n', b'o', 1, 1, 0, 0, 0, 0, 0, 0, 0],
         ];
         assert_eq!(bytes, expected.concat());
         assert_eq!(AckBatch::decode(&bytes), Ok(sample()));
@@ -173,11 +151,6 @@ mod tests {
 
     #[test]
     fn reasons_keep_their_numbers() {
-        assert!(
-            REASONS
-                .iter()
-                .enumerate()
-                .all(|(number, reason)| *reason as usize == number)
-        );
+        assert!(REASONS.iter().enumerate().all(|(number, reason)| *reason as usize == number));
     }
 }

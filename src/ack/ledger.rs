@@ -54,14 +54,7 @@ impl<P> Ledger<P> {
     /// An empty ledger; `seed` is random.
     pub fn new(seed: u32) -> Self {
         let (free, oldest, newest) = (NIL, NIL, NIL);
-        Self {
-            entries: Vec::new(),
-            free,
-            oldest,
-            newest,
-            open: 0,
-            first_generation: seed,
-        }
+        Self { entries: Vec::new(), free, oldest, newest, open: 0, first_generation: seed }
     }
 
     /// How many roots are open.
@@ -112,10 +105,7 @@ impl<P> Ledger<P> {
     /// Where the root is not open: the spout loop sends right after it opens.
     pub fn sent(&mut self, root: RootId, xor: u64, touched: Touched) -> Settled<P> {
         let settled = self.ack(&AckEntry { root, xor, touched });
-        assert!(
-            !matches!(settled, Settled::Unknown),
-            "a root is open while its edges are sent"
-        );
+        assert!(!matches!(settled, Settled::Unknown), "a root is open while its edges are sent");
         settled
     }
 
@@ -128,11 +118,7 @@ impl<P> Ledger<P> {
         let entry = &mut self.entries[slot as usize];
         entry.xor ^= ack.xor;
         entry.touched = entry.touched.union(ack.touched);
-        if entry.xor == 0 {
-            Settled::Done(self.close(slot))
-        } else {
-            Settled::Open
-        }
+        if entry.xor == 0 { Settled::Done(self.close(slot)) } else { Settled::Open }
     }
 
     /// Closes a root that failed.
@@ -142,8 +128,7 @@ impl<P> Ledger<P> {
 
     /// The payload of an open root.
     pub fn get(&self, root: RootId) -> Option<&P> {
-        self.slot_of(root)
-            .and_then(|slot| self.entries[slot as usize].payload.as_ref())
+        self.slot_of(root).and_then(|slot| self.entries[slot as usize].payload.as_ref())
     }
 
     /// Starts a root's time-out again; false where it is not open.
@@ -165,9 +150,7 @@ impl<P> Ledger<P> {
 
     /// When the next root falls due.
     pub fn next_due(&self, timeout: Duration) -> Option<Timestamp> {
-        self.entries
-            .get(self.oldest as usize)
-            .map(|entry| entry.since + timeout)
+        self.entries.get(self.oldest as usize).map(|entry| entry.since + timeout)
     }
 
     /// Closes every root that has touched one of these workers, oldest first.
@@ -241,11 +224,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn ack(root: RootId, xor: u64) -> AckEntry {
-        AckEntry {
-            root,
-            xor,
-            touched: Touched::default(),
-        }
+        AckEntry { root, xor, touched: Touched::default() }
     }
 
     fn second(n: u64) -> Timestamp {

@@ -29,11 +29,7 @@ struct OpenBatch {
 impl EdgeSums {
     /// Sums of the task `task`, which knows the workers by `view`.
     pub fn new(task: TaskId, view: WorkerView) -> Self {
-        Self {
-            task,
-            view,
-            spouts: Vec::new(),
-        }
+        Self { task, view, spouts: Vec::new() }
     }
 
     /// Whether there is nothing to say.
@@ -43,10 +39,7 @@ impl EdgeSums {
 
     /// How many roots are summed at the moment.
     pub fn len(&self) -> usize {
-        self.spouts
-            .iter()
-            .map(|(_, open)| open.batch.acks.len())
-            .sum()
+        self.spouts.iter().map(|(_, open)| open.batch.acks.len()).sum()
     }
 
     /// XORs an edge into its root: once when it is sent, once when it is acked.
@@ -64,11 +57,7 @@ impl EdgeSums {
         }
         let place = *open.places.entry(anchor.root).or_insert(acks.len());
         if place == acks.len() {
-            acks.push(AckEntry {
-                root: anchor.root,
-                xor: anchor.edge.0,
-                touched,
-            });
+            acks.push(AckEntry { root: anchor.root, xor: anchor.edge.0, touched });
         } else {
             acks[place].xor ^= anchor.edge.0;
             acks[place].touched = acks[place].touched.union(touched);
@@ -88,12 +77,7 @@ impl EdgeSums {
         let task = self.task;
         for anchor in anchors {
             let message = CompactString::new(message);
-            let entry = FailEntry {
-                root: anchor.root,
-                task,
-                reason,
-                message,
-            };
+            let entry = FailEntry { root: anchor.root, task, reason, message };
             self.open(anchor.spout).batch.fails.push(entry);
         }
     }
@@ -107,14 +91,11 @@ impl EdgeSums {
 
     /// Takes what there is to say, by spout task.
     pub fn take(&mut self) -> impl Iterator<Item = (TaskId, AckBatch)> {
-        self.spouts
-            .iter_mut()
-            .filter(|(_, open)| !open.batch.is_empty())
-            .map(|(spout, open)| {
-                open.places.clear();
-                let next = AckBatch::new(open.batch.view.clone());
-                (*spout, std::mem::replace(&mut open.batch, next))
-            })
+        self.spouts.iter_mut().filter(|(_, open)| !open.batch.is_empty()).map(|(spout, open)| {
+            open.places.clear();
+            let next = AckBatch::new(open.batch.view.clone());
+            (*spout, std::mem::replace(&mut open.batch, next))
+        })
     }
 
     /// Uses another view from now on.
@@ -139,13 +120,7 @@ impl EdgeSums {
         let place = self.spouts.iter().position(|(task, _)| *task == spout);
         let place = place.unwrap_or_else(|| {
             let batch = AckBatch::new(self.view.clone());
-            self.spouts.push((
-                spout,
-                OpenBatch {
-                    batch,
-                    places: HashMap::default(),
-                },
-            ));
+            self.spouts.push((spout, OpenBatch { batch, places: HashMap::default() }));
             self.spouts.len() - 1
         });
         &mut self.spouts[place].1
@@ -166,11 +141,7 @@ mod tests {
     use super::*;
 
     fn anchor(root: u64, edge: u64) -> Anchor {
-        Anchor {
-            root: RootId(root),
-            edge: EdgeId(edge),
-            spout: TaskId(1),
-        }
+        Anchor { root: RootId(root), edge: EdgeId(edge), spout: TaskId(1) }
     }
 
     #[test]
@@ -181,11 +152,7 @@ mod tests {
         }
         let batches: Vec<_> = sums.take().collect();
         assert_eq!(batches.len(), 1);
-        let entry = |root, xor| AckEntry {
-            root: RootId(root),
-            xor,
-            touched: Touched(1),
-        };
+        let entry = |root, xor| AckEntry { root: RootId(root), xor, touched: Touched(1) };
         assert_eq!(batches[0].1.acks, [entry(1, 5 ^ 6 ^ 7), entry(2, 9)]);
         assert!(sums.is_empty());
     }

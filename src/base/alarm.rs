@@ -58,9 +58,7 @@ impl Alarms {
     pub fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let ringer = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("alarms".to_owned())
-            .spawn(move || ringer.run())?;
+        thread::Builder::new().name("alarms".to_owned()).spawn(move || ringer.run())?;
         Ok(Self(shared))
     }
 
@@ -68,10 +66,7 @@ impl Alarms {
     pub fn ring_at(&self, at: Timestamp, signal: &Signal) {
         let mut queue = self.0.lock();
         let sooner = queue.heap.peek().is_none_or(|Reverse(next)| at < next.at);
-        queue.heap.push(Reverse(Entry {
-            at,
-            signal: signal.clone(),
-        }));
+        queue.heap.push(Reverse(Entry { at, signal: signal.clone() }));
         if sooner {
             self.0.changed.notify_one();
         }
@@ -93,11 +88,7 @@ impl Shared {
         let mut queue = self.lock();
         while !queue.closed {
             let now = now();
-            while queue
-                .heap
-                .peek()
-                .is_some_and(|Reverse(next)| next.at <= now)
-            {
+            while queue.heap.peek().is_some_and(|Reverse(next)| next.at <= now) {
                 if let Some(Reverse(entry)) = queue.heap.pop() {
                     entry.signal.ring();
                 }
@@ -108,10 +99,7 @@ impl Shared {
                     let waited = self.changed.wait_timeout(queue, span);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self
-                    .changed
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }

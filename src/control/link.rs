@@ -84,18 +84,8 @@ impl<T: Serialize> Sender<T> {
 
 fn split<In, Out>(stream: UnixStream) -> (Received<In>, Sender<Out>) {
     let (read, write) = stream.into_split();
-    let received = Received {
-        reader: BufReader::new(read),
-        line: Vec::new(),
-        kind: PhantomData,
-    };
-    (
-        received,
-        Sender {
-            writer: write,
-            kind: PhantomData,
-        },
-    )
+    let received = Received { reader: BufReader::new(read), line: Vec::new(), kind: PhantomData };
+    (received, Sender { writer: write, kind: PhantomData })
 }
 
 /// The supervisor's end.

@@ -59,8 +59,10 @@ pub struct TaskReport {
 pub enum ToWorker {
     /// Start the tasks; every worker is bound.
     Begin {
-        /// All workers, this one included.
+        /// The workers that are bound, this one included; others follow as replaced.
         workers: Vec<WorkerAddress>,
+        /// The incarnation of every slot's worker, present or expected.
+        incarnations: Vec<Incarnation>,
         /// Whether spouts are to produce, or the run is already draining.
         producing: bool,
     },
@@ -177,18 +179,12 @@ mod tests {
 
     #[test]
     fn messages_are_pinned_and_skip_what_they_do_not_know() {
-        let lost = ToWorker::PeerLost {
-            slot: WorkerSlot(1),
-            successor: Incarnation(2),
-        };
+        let lost = ToWorker::PeerLost { slot: WorkerSlot(1), successor: Incarnation(2) };
         let json = r#"{"message":"peer_lost","slot":1,"successor":2}"#;
         assert_eq!(serde_json::to_string(&lost).unwrap(), json);
         let newer = r#"{"message":"peer_lost","slot":1,"successor":2,"later":true}"#;
         assert_eq!(serde_json::from_str::<ToWorker>(newer).unwrap(), lost);
-        let state = FromWorker::State {
-            task: TaskId(3),
-            state: RunState::Drained,
-        };
+        let state = FromWorker::State { task: TaskId(3), state: RunState::Drained };
         let json = r#"{"message":"state","task":3,"state":"drained"}"#;
         assert_eq!(serde_json::to_string(&state).unwrap(), json);
     }

@@ -87,6 +87,7 @@ impl BoltTask {
             if matches!(self.life, Life::GivenUp) {
                 return;
             }
+            self.show_backlog();
             if worked {
                 tokio::task::yield_now().await;
                 continue;
@@ -95,7 +96,6 @@ impl BoltTask {
                 self.housing.enter(TaskState::Ended);
                 return;
             }
-            self.show_backlog();
             let signal = self.housing.mailbox.signal().clone();
             pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
         }
@@ -208,20 +208,14 @@ impl BoltTask {
                     Ok(Opened::Tuples(tuples)) => self.taken = tuples.into_iter(),
                     Ok(Opened::Mark(from, mark)) => self.board.note(from, mark),
                     Err(error) => {
-                        self.housing
-                            .counters
-                            .count_dropped(DropReason::Malformed, 1);
+                        self.housing.counters.count_dropped(DropReason::Malformed, 1);
                         let message = format!("a part from worker {from} is malformed: {error}");
                         self.housing.context.reporter.error(&message, None);
                     }
                 }
             }
         }
-        let since = if self.taken.len() > 0 {
-            now.0.max(1)
-        } else {
-            0
-        };
+        let since = if self.taken.len() > 0 { now.0.max(1) } else { 0 };
         self.housing.status.inner_since.store(since, Relaxed);
         self.pass_marks();
         true
@@ -229,14 +223,7 @@ impl BoltTask {
 
     /// Gives taken tuples to the component while it is ready and the outputs fit.
     fn execute(&mut self, max: usize) -> usize {
-        let Self {
-            life,
-            output,
-            taken,
-            in_hand,
-            housing,
-            ..
-        } = self;
+        let Self { life, output, taken, in_hand, housing, .. } = self;
         let Life::Open(bolt, acking) = life else {
             return 0;
         };
@@ -260,10 +247,7 @@ impl BoltTask {
                             return Err(error);
                         }
                         TaskCounters::add(&housing.counters.errors, 1);
-                        housing
-                            .context
-                            .reporter
-                            .error(&error.message, error.detail.as_deref());
+                        housing.context.reporter.error(&error.message, error.detail.as_deref());
                     }
                 }
                 *in_hand = None;
@@ -284,9 +268,8 @@ impl BoltTask {
         let Life::Open(bolt, _) = life else {
             return None;
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            call(bolt.as_mut(), &mut Collector::new(output))
-        }));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| call(bolt.as_mut(), &mut Collector::new(output))));
         self.judge(outcome)
     }
 
@@ -306,8 +289,7 @@ impl BoltTask {
     fn failed(&mut self, error: ComponentError, now: Timestamp) {
         let mut lost_memory = false;
         if let Some(ticket) = self.in_hand.take() {
-            self.output
-                .fail(&ticket.anchors, FailKind::DiedAlone, &error.message);
+            self.output.fail(&ticket.anchors, FailKind::DiedAlone, &error.message);
         }
         if let Life::Open(mut bolt, _) = std::mem::replace(&mut self.life, Life::GivenUp) {
             lost_memory = bolt.holds_memory();
@@ -327,19 +309,10 @@ impl BoltTask {
                 TaskCounters::add(&self.housing.counters.restarts, 1);
                 self.life = Life::Due(at);
                 let reason = error.message;
-                self.housing.send(TaskEvent::Restarted {
-                    task,
-                    reason,
-                    detail,
-                    lost_memory,
-                });
+                self.housing.send(TaskEvent::Restarted { task, reason, detail, lost_memory });
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed {
-                    task,
-                    reason,
-                    detail,
-                });
+                self.housing.send(TaskEvent::Failed { task, reason, detail });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -406,6 +379,7 @@ impl BoltTask {
         };
         let counters = &self.housing.counters;
         counters.pending.store(bolt.held() as u64, Relaxed);
+        counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
         if self.taken.len() == 0 {
             let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));
             self.housing.status.inner_since.store(since, Relaxed);

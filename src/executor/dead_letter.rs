@@ -15,10 +15,7 @@ pub(crate) fn line(context: &Context, kept: &Kept, reason: FailReason, message: 
     write_json_string(&context.component, &mut out);
     out.extend_from_slice(b",\"stream\":");
     let stream = context.outputs.get(kept.stream.index());
-    write_json_string(
-        stream.map_or("default", |output| &output.decl.name),
-        &mut out,
-    );
+    write_json_string(stream.map_or("default", |output| &output.decl.name), &mut out);
     out.extend_from_slice(b",\"reason\":");
     write_json_string(reason.as_str(), &mut out);
     out.extend_from_slice(b",\"message\":");

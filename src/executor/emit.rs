@@ -50,15 +50,7 @@ impl Output {
         counters: Arc<TaskCounters>,
         waiter: Signal,
     ) -> Self {
-        Self {
-            routes,
-            sums,
-            ack_ways,
-            refused: Vec::new(),
-            counters,
-            waiter,
-            sent_mark: None,
-        }
+        Self { routes, sums, ack_ways, refused: Vec::new(), counters, waiter, sent_mark: None }
     }
 
     /// Whether a component may be called.
@@ -73,8 +65,7 @@ impl Output {
         self.flush_acks();
         let dropped = self.routes.take_dropped();
         if dropped > 0 {
-            self.counters
-                .count_dropped(DropReason::WorkerGone, dropped as u64);
+            self.counters.count_dropped(DropReason::WorkerGone, dropped as u64);
         }
     }
 
@@ -84,13 +75,7 @@ impl Output {
     }
 
     fn flush_acks(&mut self) {
-        let Self {
-            sums,
-            ack_ways,
-            refused,
-            waiter,
-            ..
-        } = self;
+        let Self { sums, ack_ways, refused, waiter, .. } = self;
         let way_of = |spout: TaskId| ack_ways.iter().find(|(task, _)| *task == spout);
         let waiting = std::mem::take(refused);
         for (spout, part) in waiting {
@@ -118,8 +103,7 @@ impl Output {
             }
         }
         if unknown > 0 {
-            self.counters
-                .count_dropped(DropReason::UnknownTask, unknown as u64);
+            self.counters.count_dropped(DropReason::UnknownTask, unknown as u64);
         }
     }
 
@@ -172,14 +156,7 @@ fn encoded(batch: &AckBatch) -> Vec<u8> {
 impl Emitter for Output {
     #[inline]
     fn emit(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
-        let Emission {
-            stream,
-            direct,
-            anchors,
-            values,
-            flags,
-            tasks,
-        } = emission;
+        let Emission { stream, direct, anchors, values, flags, tasks } = emission;
         let sums = &mut self.sums;
         let stamp = |touched: Touched| {
             let mut stamped = Anchors::new();
@@ -193,9 +170,7 @@ impl Emitter for Output {
             }
             stamped
         };
-        let copies = self
-            .routes
-            .send(stream, direct, values, flags, stamp, tasks)?;
+        let copies = self.routes.send(stream, direct, values, flags, stamp, tasks)?;
         TaskCounters::add(&self.counters.emitted, 1);
         TaskCounters::add(&self.counters.transferred, copies as u64);
         Ok(())

@@ -64,13 +64,8 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    const ALL: [Self; 5] = [
-        Self::Starting,
-        Self::Running,
-        Self::Drained,
-        Self::Ended,
-        Self::Failed,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Starting, Self::Running, Self::Drained, Self::Ended, Self::Failed];
 }
 
 /// Gives a link's credit back when a task takes a part.
@@ -109,11 +104,7 @@ impl Congestion {
     /// Whether one of `tasks` is congested.
     pub fn meets(&self, tasks: &BTreeSet<TaskId>) -> bool {
         self.any.load(Relaxed)
-            && !self
-                .tasks
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_disjoint(tasks)
+            && !self.tasks.read().unwrap_or_else(PoisonError::into_inner).is_disjoint(tasks)
     }
 }
 
@@ -201,9 +192,7 @@ impl TaskHandle {
     /// How far the task has come.
     pub fn state(&self) -> TaskState {
         let state = self.status.state.load(Relaxed);
-        *TaskState::ALL
-            .get(usize::from(state))
-            .unwrap_or(&TaskState::Failed)
+        *TaskState::ALL.get(usize::from(state)).unwrap_or(&TaskState::Failed)
     }
 
     /// How long the oldest tuple that the task has not taken up has waited.

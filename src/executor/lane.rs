@@ -117,11 +117,7 @@ impl Lane {
         match &self.destination {
             Destination::Local(_) => {
                 if self.open.capacity() == 0 {
-                    self.open.reserve(if self.open_count == 0 {
-                        4
-                    } else {
-                        BATCH_TUPLES
-                    });
+                    self.open.reserve(if self.open_count == 0 { 4 } else { BATCH_TUPLES });
                 }
                 self.open_bytes += tuple.weight();
                 self.open.push(tuple);
@@ -208,17 +204,11 @@ impl Lane {
         let closed = match &self.destination {
             Destination::Local(_) => {
                 let next = Vec::with_capacity(self.open.len().next_power_of_two());
-                Closed::Delivery(
-                    Delivery::Tuples(std::mem::replace(&mut self.open, next)),
-                    weight,
-                )
+                Closed::Delivery(Delivery::Tuples(std::mem::replace(&mut self.open, next)), weight)
             }
             Destination::Remote(..) => {
                 let next = Vec::with_capacity(weight);
-                Closed::Part(
-                    std::mem::replace(&mut self.open_part, next),
-                    self.open_count,
-                )
+                Closed::Part(std::mem::replace(&mut self.open_part, next), self.open_count)
             }
         };
         self.closed.push_back(closed);
@@ -298,14 +288,9 @@ mod tests {
         let mut part = vec![PART_TUPLES];
         put_tuple(&tuple(5), &mut part);
         put_tuple(&tuple(6), &mut part);
-        let Ok(Opened::Tuples(tuples)) = open_part(&part) else {
-            panic!("tuples")
-        };
+        let Ok(Opened::Tuples(tuples)) = open_part(&part) else { panic!("tuples") };
         assert_eq!(tuples, [tuple(5), tuple(6)]);
-        assert!(matches!(
-            open_part(&[PART_MARK, 7, 2]),
-            Ok(Opened::Mark(TaskId(7), Mark::End))
-        ));
+        assert!(matches!(open_part(&[PART_MARK, 7, 2]), Ok(Opened::Mark(TaskId(7), Mark::End))));
         assert!(open_part(&[9]).is_err());
         assert!(open_part(&[]).is_err());
     }

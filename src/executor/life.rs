@@ -26,12 +26,7 @@ impl Restarts {
     pub(crate) fn new(policy: RestartPolicy) -> Self {
         let backoff = Backoff::new(policy.backoff_least, policy.backoff_greatest);
         let budget = Budget::new(policy.max, policy.within);
-        Self {
-            policy,
-            backoff,
-            budget,
-            started: Timestamp::default(),
-        }
+        Self { policy, backoff, budget, started: Timestamp::default() }
     }
 
     /// Notes that a life has begun.
@@ -82,19 +77,11 @@ mod tests {
     fn restarts_back_off_and_end_with_the_budget() {
         let mut restarts = Restarts::new(policy());
         let error = ComponentError::restart("exited with status 1");
-        assert_eq!(
-            restarts.after(&error, millis(0), 1.0),
-            Verdict::Restart(millis(100))
-        );
+        assert_eq!(restarts.after(&error, millis(0), 1.0), Verdict::Restart(millis(100)));
         restarts.started(millis(100));
-        assert_eq!(
-            restarts.after(&error, millis(200), 1.0),
-            Verdict::Restart(millis(400))
-        );
+        assert_eq!(restarts.after(&error, millis(200), 1.0), Verdict::Restart(millis(400)));
         restarts.started(millis(400));
-        let Verdict::GiveUp(reason) = restarts.after(&error, millis(500), 1.0) else {
-            panic!()
-        };
+        let Verdict::GiveUp(reason) = restarts.after(&error, millis(500), 1.0) else { panic!() };
         assert_eq!(reason, "exited with status 1 (restarted 2 times within 1m)");
     }
 

@@ -113,11 +113,7 @@ impl Mailbox {
         if inside.data.is_empty() {
             self.head_since.store(since.0.max(1), Relaxed);
         }
-        inside.data.push_back(Queued {
-            delivery,
-            weight,
-            since,
-        });
+        inside.data.push_back(Queued { delivery, weight, since });
         self.bytes.fetch_add(weight, Relaxed);
         let first = inside.data.len() == 1;
         drop(inside);

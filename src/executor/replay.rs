@@ -71,11 +71,7 @@ pub(crate) struct Replays {
 
 impl Replays {
     pub(crate) fn new(policy: RetryPolicy) -> Self {
-        Self {
-            policy,
-            heap: BinaryHeap::new(),
-            numbers: 0,
-        }
+        Self { policy, heap: BinaryHeap::new(), numbers: 0 }
     }
 
     /// How many wait.
@@ -93,10 +89,8 @@ impl Replays {
         now: Timestamp,
         jitter: f64,
     ) -> Fate {
-        let spends = matches!(
-            reason,
-            FailReason::Explicit | FailReason::DiedAlone | FailReason::TimedOut
-        );
+        let spends =
+            matches!(reason, FailReason::Explicit | FailReason::DiedAlone | FailReason::TimedOut);
         if matches!(reason, FailReason::Died | FailReason::DiedAlone) {
             kept.flags = kept.flags.union(Flags::SUSPECT);
         }
@@ -105,11 +99,7 @@ impl Replays {
         if self.policy.max.is_some_and(|max| kept.spent > max) {
             return Fate::DeadLetter(kept);
         }
-        let at = if spends {
-            now + self.delay(kept.spent, jitter)
-        } else {
-            now
-        };
+        let at = if spends { now + self.delay(kept.spent, jitter) } else { now };
         self.put(kept, at);
         Fate::Retry
     }
@@ -117,11 +107,7 @@ impl Replays {
     /// Puts a message in, due at `at`.
     pub(crate) fn put(&mut self, kept: Kept, at: Timestamp) {
         self.numbers += 1;
-        self.heap.push(Reverse(Due {
-            at,
-            number: self.numbers,
-            kept,
-        }));
+        self.heap.push(Reverse(Due { at, number: self.numbers, kept }));
     }
 
     /// The next message that is due.
@@ -196,15 +182,9 @@ mod tests {
     fn what_befell_a_message_costs_it_nothing_but_marks_it_suspect() {
         let mut replays = replays(Some(0));
         for reason in [FailReason::Died, FailReason::WorkerLost] {
-            assert_eq!(
-                replays.failed(kept(1), reason, Timestamp(5), 1.0),
-                Fate::Retry
-            );
+            assert_eq!(replays.failed(kept(1), reason, Timestamp(5), 1.0), Fate::Retry);
             let again = replays.due(Timestamp(5)).unwrap();
-            assert_eq!(
-                again.flags.contains(Flags::SUSPECT),
-                reason == FailReason::Died
-            );
+            assert_eq!(again.flags.contains(Flags::SUSPECT), reason == FailReason::Died);
         }
         let fate = replays.failed(kept(1), FailReason::DiedAlone, Timestamp(5), 1.0);
         assert!(matches!(fate, Fate::DeadLetter(_)));

@@ -47,16 +47,7 @@ impl Routes {
         waiter: Signal,
     ) -> Self {
         let picked = SmallVec::new();
-        Self {
-            task,
-            streams,
-            lanes,
-            budget,
-            waiter,
-            stuck: false,
-            dropped: 0,
-            picked,
-        }
+        Self { task, streams, lanes, budget, waiter, stuck: false, dropped: 0, picked }
     }
 
     /// Sends a tuple to every task that its stream's subscriptions choose. `stamp` makes the
@@ -74,22 +65,12 @@ impl Routes {
         mut stamp: impl FnMut(Touched) -> Anchors,
         chosen: Option<&mut Vec<TaskId>>,
     ) -> Result<usize, EmitError> {
-        let Self {
-            streams,
-            lanes,
-            picked,
-            ..
-        } = self;
-        let routes = streams
-            .get_mut(stream.index())
-            .ok_or(EmitError::UnknownStream { stream })?;
+        let Self { streams, lanes, picked, .. } = self;
+        let routes = streams.get_mut(stream.index()).ok_or(EmitError::UnknownStream { stream })?;
         check(&routes.decl, direct, &values)?;
         picked.clear();
         for route in &mut routes.routes {
-            let Route {
-                chooser,
-                lanes: own,
-            } = route;
+            let Route { chooser, lanes: own } = route;
             match direct {
                 None => {
                     let room = |index: usize| lanes[own[index]].has_room();
@@ -101,10 +82,7 @@ impl Routes {
         if let (Some(task), true) = (direct, picked.is_empty())
             && !routes.routes.is_empty()
         {
-            return Err(EmitError::NotSubscribed {
-                task,
-                stream: routes.decl.name.clone(),
-            });
+            return Err(EmitError::NotSubscribed { task, stream: routes.decl.name.clone() });
         }
         if let Some(chosen) = chosen {
             chosen.extend(picked.iter().map(|&lane| lanes[lane].task()));
@@ -113,20 +91,10 @@ impl Routes {
         let mut values = Some(values);
         for number in 0..copies {
             let lane = &mut self.lanes[self.picked[number]];
-            let values = if number + 1 == copies {
-                values.take()
-            } else {
-                values.clone()
-            };
+            let values = if number + 1 == copies { values.take() } else { values.clone() };
             let values = values.expect("only the last copy takes the values");
             let anchors = stamp(lane.touched());
-            if lane.push(Tuple {
-                values,
-                anchors,
-                source: self.task,
-                stream,
-                flags,
-            }) {
+            if lane.push(Tuple { values, anchors, source: self.task, stream, flags }) {
                 let flushed = lane.flush(&self.waiter);
                 self.stuck |= !lane.has_room();
                 self.dropped += flushed.gone;
@@ -158,9 +126,7 @@ impl Routes {
 
     /// Whether everything has been taken.
     pub(crate) fn are_clear(&self) -> bool {
-        self.lanes
-            .iter()
-            .all(|lane| lane.waiting_bytes() == 0 && lane.has_room())
+        self.lanes.iter().all(|lane| lane.waiting_bytes() == 0 && lane.has_room())
     }
 
     /// Sends a mark behind everything, to every task of every subscriber, once each.
@@ -173,22 +139,14 @@ impl Routes {
 
     /// Drops what waits for a worker that is gone.
     pub(crate) fn discard(&mut self, slot: WorkerSlot) {
-        for lane in self
-            .lanes
-            .iter_mut()
-            .filter(|lane| lane.remote() == Some(slot))
-        {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.remote() == Some(slot)) {
             self.dropped += lane.discard();
         }
     }
 
     /// Sends a mark again to the tasks of a worker that has been replaced.
     pub(crate) fn repeat_mark(&mut self, slot: WorkerSlot, mark: Mark) {
-        for lane in self
-            .lanes
-            .iter_mut()
-            .filter(|lane| lane.remote() == Some(slot))
-        {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.remote() == Some(slot)) {
             lane.push_mark(self.task, mark);
         }
     }
@@ -210,10 +168,7 @@ fn check(decl: &StreamDecl, direct: Option<TaskId>, values: &Values) -> Result<(
         });
     }
     if direct.is_some() != decl.direct {
-        return Err(EmitError::Directness {
-            stream: decl.name.clone(),
-            direct: decl.direct,
-        });
+        return Err(EmitError::Directness { stream: decl.name.clone(), direct: decl.direct });
     }
     Ok(())
 }

@@ -42,11 +42,7 @@ impl SpoutOutput<'_> {
             touched_all = touched_all.union(touched);
             Anchors::from_buf([Anchor { root, edge, spout }])
         };
-        match self
-            .output
-            .routes
-            .send(stream, direct, values, flags, stamp, tasks)
-        {
+        match self.output.routes.send(stream, direct, values, flags, stamp, tasks) {
             Ok(copies) => {
                 self.count(copies);
                 if let Settled::Done(_) = self.ledger.sent(root, xor, touched_all) {
@@ -70,35 +66,16 @@ impl SpoutOutput<'_> {
 impl SpoutEmitter for SpoutOutput<'_> {
     #[inline]
     fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError> {
-        let SpoutEmission {
-            stream,
-            direct,
-            id,
-            values,
-            tasks,
-        } = emission;
+        let SpoutEmission { stream, direct, id, values, tasks } = emission;
         if let (Some(id), true) = (id, self.tracking) {
             let flags = Flags::default();
             let (spent, failures, first, life) = (0, 0, self.now, self.life);
-            let kept = Kept {
-                id,
-                values,
-                stream,
-                direct,
-                flags,
-                spent,
-                failures,
-                first,
-                life,
-            };
+            let kept = Kept { id, values, stream, direct, flags, spent, failures, first, life };
             return self.send_kept(kept, tasks);
         }
         let stamp = |_: Touched| Anchors::new();
         let flags = Flags::default();
-        let copies = self
-            .output
-            .routes
-            .send(stream, direct, values, flags, stamp, tasks)?;
+        let copies = self.output.routes.send(stream, direct, values, flags, stamp, tasks)?;
         self.count(copies);
         self.done.extend(id);
         Ok(())

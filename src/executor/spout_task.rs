@@ -173,10 +173,7 @@ impl SpoutTask {
         self.output.flush();
         self.save_position(now);
         self.pass_marks();
-        self.housing
-            .counters
-            .pending
-            .store(self.pending() as u64, Relaxed);
+        self.housing.counters.pending.store(self.pending() as u64, Relaxed);
         worked
     }
 
@@ -235,10 +232,7 @@ impl SpoutTask {
             match self.ledger.ack(ack) {
                 Settled::Done(kept) => self.complete(kept, now),
                 Settled::Open if ack.touched.meets(replaced) => {
-                    let kept = self
-                        .ledger
-                        .fail(ack.root)
-                        .expect("the root was open just now");
+                    let kept = self.ledger.fail(ack.root).expect("the root was open just now");
                     self.give_again(kept, FailReason::WorkerLost, "a worker was lost", now);
                 }
                 Settled::Open => {}
@@ -255,9 +249,7 @@ impl SpoutTask {
             unknown += u64::from(!self.ledger.reset_timeout(root, now));
         }
         if unknown > 0 {
-            self.housing
-                .counters
-                .count_dropped(DropReason::UnknownRoot, unknown);
+            self.housing.counters.count_dropped(DropReason::UnknownRoot, unknown);
         }
     }
 
@@ -313,12 +305,7 @@ impl SpoutTask {
             return;
         };
         let line = dead_letter::line(context, &kept, reason, message);
-        match self
-            .housing
-            .shop
-            .positions
-            .dead_letter(&context.dir.join(path), &line)
-        {
+        match self.housing.shop.positions.dead_letter(&context.dir.join(path), &line) {
             Ok(()) => self.settle(&kept),
             Err(error) => {
                 let path = path.display();
@@ -346,10 +333,7 @@ impl SpoutTask {
     }
 
     fn time_out(&mut self, root: RootId, timeout: Duration, now: Timestamp) {
-        let kept = self
-            .ledger
-            .fail(root)
-            .expect("the root is due, so it is open");
+        let kept = self.ledger.fail(root).expect("the root is due, so it is open");
         let span = crate::base::show_duration(timeout);
         let message = format!("not fully acked within {span}");
         self.give_again(kept, FailReason::TimedOut, &message, now);
@@ -377,12 +361,7 @@ impl SpoutTask {
 
     fn produce(&mut self, now: Timestamp) -> bool {
         self.guarded(now, |spout, out| spout.wake(out));
-        let max = self
-            .housing
-            .shop
-            .settings
-            .max_spout_pending
-            .saturating_sub(self.pending());
+        let max = self.housing.shop.settings.max_spout_pending.saturating_sub(self.pending());
         let Life::Open(spout) = &self.life else {
             return false;
         };
@@ -415,15 +394,7 @@ impl SpoutTask {
     }
 
     fn spout_output(&mut self, now: Timestamp) -> (&mut Life, SpoutOutput<'_>) {
-        let Self {
-            housing,
-            output,
-            ledger,
-            life,
-            done,
-            lives,
-            ..
-        } = self;
+        let Self { housing, output, ledger, life, done, lives, .. } = self;
         let tracking = housing.shop.settings.guarantee == Guarantee::AtLeastOnce;
         let out = SpoutOutput {
             task: housing.context.task,
@@ -469,19 +440,10 @@ impl SpoutTask {
                 TaskCounters::add(&self.housing.counters.restarts, 1);
                 self.life = Life::Due(at);
                 let (reason, lost_memory) = (error.message, false);
-                self.housing.send(TaskEvent::Restarted {
-                    task,
-                    reason,
-                    detail,
-                    lost_memory,
-                });
+                self.housing.send(TaskEvent::Restarted { task, reason, detail, lost_memory });
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed {
-                    task,
-                    reason,
-                    detail,
-                });
+                self.housing.send(TaskEvent::Failed { task, reason, detail });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -497,10 +459,7 @@ impl SpoutTask {
         if let Life::Open(spout) = &mut self.life
             && let Some(position) = spout.position()
         {
-            self.housing
-                .shop
-                .positions
-                .save(self.housing.context.task, &position);
+            self.housing.shop.positions.save(self.housing.context.task, &position);
         }
     }
 

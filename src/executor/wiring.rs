@@ -64,11 +64,7 @@ pub fn start_tasks(wiring: &Wiring<'_>, executors: &Spawner) -> Vec<TaskHandle> 
     let conf = Arc::new(wiring.conf.clone());
     plan.tasks_on(wiring.slot)
         .map(|task| {
-            let parts = Parts {
-                wiring,
-                task,
-                mailboxes: &mailboxes,
-            };
+            let parts = Parts { wiring, task, mailboxes: &mailboxes };
             parts.start(&tasks, &conf, executors)
         })
         .collect()
@@ -87,12 +83,7 @@ impl Parts<'_> {
         conf: &Arc<serde_json::Map<String, serde_json::Value>>,
         executors: &Spawner,
     ) -> TaskHandle {
-        let Wiring {
-            plan,
-            registry,
-            shop,
-            ..
-        } = self.wiring;
+        let Wiring { plan, registry, shop, .. } = self.wiring;
         let component = plan.component(self.task.component);
         let mailbox = Arc::clone(&self.mailboxes[&self.task.id]);
         let counters = Arc::new(TaskCounters::default());
@@ -122,16 +113,10 @@ impl Parts<'_> {
         let output = self.output(&housing);
         match role {
             Role::Spout => {
-                executors.spawn(
-                    Job::Vital("spout task"),
-                    SpoutTask::new(housing, output).run(),
-                );
+                executors.spawn(Job::Vital("spout task"), SpoutTask::new(housing, output).run());
             }
             Role::Bolt => {
-                executors.spawn(
-                    Job::Vital("bolt task"),
-                    BoltTask::new(housing, output).run(),
-                );
+                executors.spawn(Job::Vital("bolt task"), BoltTask::new(housing, output).run());
             }
         }
         handle
@@ -144,15 +129,7 @@ impl Parts<'_> {
         metrics: &Arc<UserMetrics>,
         waker: &Signal,
     ) -> Context {
-        let Wiring {
-            plan,
-            slot,
-            restarted,
-            run_dir,
-            report,
-            io,
-            ..
-        } = self.wiring;
+        let Wiring { plan, slot, restarted, run_dir, report, io, .. } = self.wiring;
         let component = plan.component(self.task.component);
         let reporter = Reporter::new(report(&component.name, self.task.id), Arc::clone(metrics));
         Context {
@@ -164,11 +141,7 @@ impl Parts<'_> {
             worker: *slot,
             restarted: *restarted,
             tasks: Arc::clone(tasks),
-            inputs: component
-                .inputs
-                .iter()
-                .map(|input| context_input(plan, input))
-                .collect(),
+            inputs: component.inputs.iter().map(|input| context_input(plan, input)).collect(),
             outputs: context_outputs(plan, self.task.component),
             conf: Arc::clone(conf),
             message_timeout: plan.settings.message_timeout,
@@ -189,25 +162,17 @@ impl Parts<'_> {
         let own = plan.component(self.task.component);
         let streams = own.outputs.iter().enumerate().map(|(number, decl)| {
             let stream = StreamIdx(number as u16);
-            let consumers = plan
-                .consumers_of(self.task.component)
-                .filter(|(_, input)| input.stream == stream);
+            let consumers =
+                plan.consumers_of(self.task.component).filter(|(_, input)| input.stream == stream);
             let routes = consumers.map(|(consumer, input)| self.route(consumer, input, &mut lanes));
-            StreamRoutes {
-                decl: decl.clone(),
-                routes: routes.collect(),
-            }
+            StreamRoutes { decl: decl.clone(), routes: routes.collect() }
         });
         let streams: Vec<_> = streams.collect();
         let budget = plan.settings.mailbox.as_usize();
         let routes = Routes::new(self.task.id, streams, lanes, budget, waiter.clone());
         let sums = EdgeSums::new(self.task.id, self.wiring.view.clone());
         let tracking = plan.settings.guarantee == Guarantee::AtLeastOnce;
-        let ways = if tracking {
-            self.ack_ways()
-        } else {
-            Vec::new()
-        };
+        let ways = if tracking { self.ack_ways() } else { Vec::new() };
         Output::new(routes, sums, ways, Arc::clone(&housing.counters), waiter)
     }
 
@@ -215,20 +180,14 @@ impl Parts<'_> {
         let plan = self.wiring.plan;
         let (mut targets, mut own) = (Vec::new(), Vec::new());
         for task in plan.tasks_of(consumer) {
-            targets.push(Target {
-                task: task.id,
-                local: task.worker == self.wiring.slot,
-            });
+            targets.push(Target { task: task.id, local: task.worker == self.wiring.slot });
             let lane = lanes.iter().position(|lane| lane.task() == task.id);
             own.push(lane.unwrap_or_else(|| {
                 lanes.push(Lane::new(task.id, self.destination(task)));
                 lanes.len() - 1
             }));
         }
-        Route {
-            chooser: Chooser::new(input.grouping.clone(), targets),
-            lanes: own,
-        }
+        Route { chooser: Chooser::new(input.grouping.clone(), targets), lanes: own }
     }
 
     fn destination(&self, task: &PlannedTask) -> Destination {
@@ -240,10 +199,8 @@ impl Parts<'_> {
 
     fn ack_ways(&self) -> Vec<(TaskId, AckWay)> {
         let plan = self.wiring.plan;
-        let spouts = plan
-            .tasks
-            .iter()
-            .filter(|task| plan.component(task.component).role == Role::Spout);
+        let spouts =
+            plan.tasks.iter().filter(|task| plan.component(task.component).role == Role::Spout);
         spouts
             .map(|task| {
                 let way = match self.mailboxes.get(&task.id) {
@@ -277,19 +234,15 @@ fn context_outputs(plan: &Plan, component: ComponentIdx) -> Vec<ContextOutput> {
     outputs
         .map(|(number, decl)| {
             let stream = StreamIdx(number as u16);
-            let consumers = plan
-                .consumers_of(component)
-                .filter(|(_, input)| input.stream == stream);
+            let consumers =
+                plan.consumers_of(component).filter(|(_, input)| input.stream == stream);
             let subscribers = consumers.map(|(consumer, input)| Subscriber {
                 component: plan.component(consumer).name.clone(),
                 tasks: plan.tasks_of(consumer).map(|task| task.id).collect(),
                 grouping: input.grouping.name.storm_name(),
                 grouping_fields: input.grouping.fields.clone(),
             });
-            ContextOutput {
-                decl: decl.clone(),
-                subscribers: subscribers.collect(),
-            }
+            ContextOutput { decl: decl.clone(), subscribers: subscribers.collect() }
         })
         .collect()
 }
@@ -305,22 +258,12 @@ fn downstream(plan: &Plan, component: ComponentIdx) -> BTreeSet<TaskId> {
             }
         }
     }
-    seen.into_iter()
-        .flat_map(|consumer| plan.tasks_of(consumer))
-        .map(|task| task.id)
-        .collect()
+    seen.into_iter().flat_map(|consumer| plan.tasks_of(consumer)).map(|task| task.id).collect()
 }
 
 /// The tasks that send marks to a component's tasks, once each.
 fn producers(plan: &Plan, component: ComponentIdx) -> Vec<TaskId> {
-    let from: BTreeSet<_> = plan
-        .component(component)
-        .inputs
-        .iter()
-        .map(|input| input.from)
-        .collect();
-    from.into_iter()
-        .flat_map(|producer| plan.tasks_of(producer))
-        .map(|task| task.id)
-        .collect()
+    let from: BTreeSet<_> =
+        plan.component(component).inputs.iter().map(|input| input.from).collect();
+    from.into_iter().flat_map(|producer| plan.tasks_of(producer)).map(|task| task.id).collect()
 }

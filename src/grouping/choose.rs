@@ -33,28 +33,16 @@ impl Chooser {
     /// # Panics
     /// Without targets: a component has at least one task.
     pub fn new(grouping: Grouping, targets: Vec<Target>) -> Self {
-        let local: Vec<_> = (0..targets.len())
-            .filter(|&index| targets[index].local)
-            .collect();
+        let local: Vec<_> = (0..targets.len()).filter(|&index| targets[index].local).collect();
         let turns = if grouping.name == GroupingName::LocalOrShuffle && !local.is_empty() {
             local
         } else {
             (0..targets.len()).collect()
         };
-        let lowest = targets
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, target)| target.task);
+        let lowest = targets.iter().enumerate().min_by_key(|(_, target)| target.task);
         let global = lowest.expect("a component has at least one task").0;
         let sent = vec![0; targets.len()];
-        Self {
-            grouping,
-            targets,
-            turns,
-            next_turn: 0,
-            sent,
-            global,
-        }
+        Self { grouping, targets, turns, next_turn: 0, sent, global }
     }
 
     /// The consuming tasks, by index.
@@ -84,11 +72,7 @@ impl Chooser {
             }
             GroupingName::Fields => {
                 let tasks = self.targets.len();
-                take(if tasks == 1 {
-                    0
-                } else {
-                    key_group(self.key(values)).task_index(tasks)
-                });
+                take(if tasks == 1 { 0 } else { key_group(self.key(values)).task_index(tasks) });
             }
             GroupingName::PartialKey => {
                 let tasks = self.targets.len();
@@ -97,11 +81,7 @@ impl Chooser {
                 // The second candidate is another task, by other bits of the hash.
                 let step = 1 + (hash >> 32) as usize % (tasks - 1).max(1);
                 let second = (first + step) % tasks;
-                let less = if self.sent[second] < self.sent[first] {
-                    second
-                } else {
-                    first
-                };
+                let less = if self.sent[second] < self.sent[first] { second } else { first };
                 self.sent[less] += 1;
                 take(less);
             }
@@ -114,17 +94,11 @@ impl Chooser {
     /// The index of `task`, where this subscription is by direct grouping.
     pub fn direct(&self, task: TaskId) -> Option<usize> {
         let direct = self.grouping.name == GroupingName::Direct;
-        self.targets
-            .iter()
-            .position(|target| target.task == task)
-            .filter(|_| direct)
+        self.targets.iter().position(|target| target.task == task).filter(|_| direct)
     }
 
     fn key<'v>(&'v self, values: &'v [Value]) -> impl Iterator<Item = &'v Value> {
-        self.grouping
-            .indexes
-            .iter()
-            .filter_map(|&index| values.get(index))
+        self.grouping.indexes.iter().filter_map(|&index| values.get(index))
     }
 
     fn take_turn(&mut self, room: impl Fn(usize) -> bool) -> usize {
@@ -150,10 +124,10 @@ mod tests {
     use super::*;
 
     fn chooser(grouping: Grouping, local: &[bool]) -> Chooser {
-        let targets = local.iter().enumerate().map(|(index, &local)| Target {
-            task: TaskId(10 + index as u32),
-            local,
-        });
+        let targets = local
+            .iter()
+            .enumerate()
+            .map(|(index, &local)| Target { task: TaskId(10 + index as u32), local });
         Chooser::new(grouping, targets.collect())
     }
 
@@ -211,11 +185,7 @@ mod tests {
         for _ in 0..100 {
             used[picks(&mut chooser, &[Value::from("hot")])[0]] += 1;
         }
-        assert_eq!(
-            used.iter().filter(|&&count| count == 50).count(),
-            2,
-            "{used:?}"
-        );
+        assert_eq!(used.iter().filter(|&&count| count == 50).count(), 2, "{used:?}");
     }
 
     #[test]

@@ -26,14 +26,8 @@ pub enum GroupingName {
 
 impl GroupingName {
     /// The groupings written as a bare string.
-    pub const PLAIN: &'static [Self] = &[
-        Self::Shuffle,
-        Self::LocalOrShuffle,
-        Self::All,
-        Self::Global,
-        Self::None,
-        Self::Direct,
-    ];
+    pub const PLAIN: &'static [Self] =
+        &[Self::Shuffle, Self::LocalOrShuffle, Self::All, Self::Global, Self::None, Self::Direct];
 
     /// The name in topology files.
     pub fn as_str(self) -> &'static str {
@@ -80,19 +74,11 @@ pub struct Grouping {
 impl Grouping {
     /// A grouping that takes no fields.
     pub fn plain(name: GroupingName) -> Self {
-        Self {
-            name,
-            fields: Vec::new(),
-            indexes: Vec::new(),
-        }
+        Self { name, fields: Vec::new(), indexes: Vec::new() }
     }
 
     /// A grouping over fields, which stand at `indexes` in the stream.
     pub fn over(name: GroupingName, fields: Vec<String>, indexes: Vec<usize>) -> Self {
-        Self {
-            name,
-            fields,
-            indexes,
-        }
+        Self { name, fields, indexes }
     }
 }

@@ -178,9 +178,7 @@ impl Plan {
 
     /// The tasks of a component, by index.
     pub fn tasks_of(&self, component: ComponentIdx) -> impl Iterator<Item = &PlannedTask> {
-        self.tasks
-            .iter()
-            .filter(move |task| task.component == component)
+        self.tasks.iter().filter(move |task| task.component == component)
     }
 
     /// The tasks that a worker runs.
@@ -193,15 +191,9 @@ impl Plan {
         &self,
         component: ComponentIdx,
     ) -> impl Iterator<Item = (ComponentIdx, &PlannedInput)> {
-        self.components
-            .iter()
-            .enumerate()
-            .flat_map(move |(index, consumer)| {
-                let inputs = consumer
-                    .inputs
-                    .iter()
-                    .filter(move |input| input.from == component);
-                inputs.map(move |input| (ComponentIdx(index as u16), input))
-            })
+        self.components.iter().enumerate().flat_map(move |(index, consumer)| {
+            let inputs = consumer.inputs.iter().filter(move |input| input.from == component);
+            inputs.map(move |input| (ComponentIdx(index as u16), input))
+        })
     }
 }
