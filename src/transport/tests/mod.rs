@@ -1,0 +1,1 @@
+//! Links through real sockets, with real failures.
