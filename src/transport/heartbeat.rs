@@ -6,23 +6,21 @@ use crate::base::Timestamp;
 
 /// What a tick showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pulse {
-    /// The peer was heard lately.
-    Beating,
-    /// It has been silent for longer than it may.
-    Silent {
-        /// How long.
-        silent_for: Duration,
-        /// Whether another full span has passed since this was last reported.
-        report: bool,
-    },
+pub(super) struct Pulse {
+    /// How long the peer has been silent.
+    pub(super) silent_for: Duration,
+    /// Whether that is too long, and another full span has passed since it was last reported.
+    pub(super) report: bool,
+    /// Whether the present connection has had its full span to be heard on, in vain.
+    pub(super) give_up: bool,
 }
 
-/// Watches over one peer.
+/// Watches over one peer, over all its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Vigil {
     dead_after: Duration,
     heard: Timestamp,
+    connected: Timestamp,
     ticked: Timestamp,
     reports: u32,
 }
@@ -33,6 +31,7 @@ impl Vigil {
         Self {
             dead_after,
             heard: now,
+            connected: now,
             ticked: now,
             reports: 0,
         }
@@ -44,22 +43,30 @@ impl Vigil {
         self.reports = 0;
     }
 
+    /// A connection begins.
+    pub(super) fn connected(&mut self, now: Timestamp) {
+        self.connected = now;
+    }
+
     /// Judges; the caller meant to do so within `planned` of the last time. Where it is much later, this
     /// process was stopped or starved, and the time that it could not listen is not held against the
     /// peer.
     pub(super) fn tick(&mut self, now: Timestamp, planned: Duration) -> Pulse {
         let gap = now.since(self.ticked);
         if gap > planned * 2 {
-            self.heard = self.heard + (gap - planned);
+            let missed = gap - planned;
+            self.heard = (self.heard + missed).min(now);
+            self.connected = (self.connected + missed).min(now);
         }
         self.ticked = now;
         let silent_for = now.since(self.heard);
-        if silent_for < self.dead_after {
-            return Pulse::Beating;
-        }
         let report = silent_for >= self.dead_after * (self.reports + 1);
         self.reports += u32::from(report);
-        Pulse::Silent { silent_for, report }
+        Pulse {
+            silent_for,
+            report,
+            give_up: now.since(self.heard.max(self.connected)) >= self.dead_after,
+        }
     }
 }
 
@@ -82,29 +89,36 @@ mod tests {
         let mut vigil = vigil();
         let reports: Vec<u64> = (1..=10)
             .map(|tick| tick * 100)
-            .filter(|&now| {
-                matches!(
-                    vigil.tick(at(now), HEARTBEAT),
-                    Pulse::Silent { report: true, .. }
-                )
-            })
+            .filter(|&now| vigil.tick(at(now), HEARTBEAT).report)
             .collect();
         assert_eq!(reports, [300, 600, 900]);
         vigil.heard(at(1000));
-        assert_eq!(vigil.tick(at(1100), HEARTBEAT), Pulse::Beating);
+        assert!(!vigil.tick(at(1100), HEARTBEAT).report);
+    }
+
+    #[test]
+    fn a_new_connection_has_its_time_however_long_the_silence_before() {
+        let mut vigil = vigil();
+        let give_up = |vigil: &mut Vigil, now| vigil.tick(at(now), HEARTBEAT).give_up;
+        assert!(
+            (1..=3)
+                .map(|tick| tick * 100)
+                .any(|now| give_up(&mut vigil, now))
+        );
+        vigil.connected(at(400));
+        assert!(!give_up(&mut vigil, 500) && !give_up(&mut vigil, 600));
+        assert!(give_up(&mut vigil, 700));
     }
 
     #[test]
     fn own_stops_are_not_held_against_the_peer() {
         let mut vigil = vigil();
-        assert_eq!(vigil.tick(at(100), HEARTBEAT), Pulse::Beating);
-        assert_eq!(vigil.tick(at(60_000), HEARTBEAT), Pulse::Beating);
-        assert_eq!(
-            vigil.tick(at(60_100), HEARTBEAT),
-            Pulse::Silent {
-                silent_for: Duration::from_millis(300),
-                report: true
-            }
-        );
+        for now in [100, 60_000] {
+            let pulse = vigil.tick(at(now), HEARTBEAT);
+            assert!(!pulse.report && !pulse.give_up);
+        }
+        let pulse = vigil.tick(at(60_100), HEARTBEAT);
+        assert_eq!(pulse.silent_for, Duration::from_millis(300));
+        assert!(pulse.report && pulse.give_up);
     }
 }

@@ -14,7 +14,7 @@ use crate::base::{Backoff, BootId, Signal, now};
 use super::TransportOptions;
 use super::event::{Events, TransportEvent};
 use super::frame::{FrameError, Header, Message, Pair, Refusal, batch_head, decode, encode};
-use super::heartbeat::{Pulse, Vigil};
+use super::heartbeat::Vigil;
 use super::link::{Frame, Link, LinkError};
 use super::peer::{AnswerError, Peer};
 use super::sequence::Outgoing;
@@ -31,6 +31,8 @@ enum Broken {
     Socket(#[from] LinkError),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     #[error(transparent)]
     Answer(#[from] AnswerError),
     #[error("nothing was heard for {:.1}s", .0.as_secs_f64())]
@@ -49,46 +51,52 @@ pub(super) struct OutboundLoop {
     pub(super) events: Arc<Events>,
 }
 
+/// What outlives a connection.
+struct Watch {
+    vigil: Vigil,
+    backoff: Backoff,
+    last_error: Option<String>,
+}
+
 impl OutboundLoop {
     /// Runs until the life is over.
     pub(super) async fn run<L: Link>(self) {
-        let mut vigil = Vigil::new(self.options.dead_after, now());
-        let mut backoff = Backoff::new(LEAST_DELAY, GREATEST_DELAY);
-        let mut last_error = None;
+        let mut watch = Watch {
+            vigil: Vigil::new(self.options.dead_after, now()),
+            backoff: Backoff::new(LEAST_DELAY, GREATEST_DELAY),
+            last_error: None,
+        };
         while let Some(endpoint) = self.peer.endpoint(self.boot) {
             let timeout = self.options.connect_timeout;
             let connected = L::connect(&endpoint, timeout).await;
-            self.judge(
-                &mut vigil,
-                timeout + self.options.heartbeat,
-                last_error.as_ref(),
-            );
+            self.judge(&mut watch, timeout + self.options.heartbeat);
             let broken = match connected {
-                Ok(link) => self.serve(link, &mut vigil, &mut backoff).await,
+                Ok(link) => self.serve(link, &mut watch).await,
                 Err(error) => Broken::Socket(error),
             };
             if matches!(broken, Broken::Ended) {
                 return;
             }
             tracing::debug!(peer = %self.peer.slot, %broken, "no link to peer");
-            last_error = Some(broken.to_string());
-            let delay = backoff.next_delay(fastrand::f64());
-            self.pause(delay, &mut vigil, last_error.as_ref()).await;
+            watch.last_error = Some(broken.to_string());
+            let delay = watch.backoff.next_delay(fastrand::f64());
+            self.pause(delay, &mut watch).await;
         }
     }
 
     /// Serves one connection until it breaks.
-    async fn serve<L: Link>(&self, link: L, vigil: &mut Vigil, backoff: &mut Backoff) -> Broken {
+    async fn serve<L: Link>(&self, link: L, watch: &mut Watch) -> Broken {
         let Some(epoch) = self.peer.connect(self.boot) else {
             return Broken::Ended;
         };
+        watch.vigil.connected(now());
         let mut connection = Connection {
             owner: self,
             link,
             header: self.header(epoch),
             welcomed: false,
         };
-        let broken = match connection.run(vigil, backoff).await {
+        let broken = match connection.run(watch).await {
             Ok(never) => match never {},
             Err(broken) => broken,
         };
@@ -103,8 +111,8 @@ impl OutboundLoop {
         broken
     }
 
-    /// Waits before the next attempt, and goes on listening for silence.
-    async fn pause(&self, delay: Duration, vigil: &mut Vigil, last_error: Option<&String>) {
+    /// Waits before the next attempt, and goes on watching the silence.
+    async fn pause(&self, delay: Duration, watch: &mut Watch) {
         let until = now() + delay;
         while now() < until {
             let step = until.since(now()).min(self.options.heartbeat);
@@ -116,29 +124,23 @@ impl OutboundLoop {
                     }
                 }
             }
-            self.judge(vigil, self.options.heartbeat, last_error);
+            self.judge(watch, self.options.heartbeat);
         }
     }
 
-    /// Looks whether the peer has been silent for too long, and tells.
-    fn judge(
-        &self,
-        vigil: &mut Vigil,
-        planned: Duration,
-        last_error: Option<&String>,
-    ) -> Option<Duration> {
-        let Pulse::Silent { silent_for, report } = vigil.tick(now(), planned) else {
-            return None;
-        };
-        if report && self.peer.is_current(self.boot) {
+    /// Looks whether the peer has been silent for too long, and tells; whether to give the present
+    /// connection up.
+    fn judge(&self, watch: &mut Watch, planned: Duration) -> Option<Duration> {
+        let pulse = watch.vigil.tick(now(), planned);
+        if pulse.report && self.peer.is_current(self.boot) {
             self.tell(TransportEvent::Unresponsive {
                 slot: self.peer.slot,
                 boot: self.boot,
-                silent_for,
-                last_error: last_error.cloned(),
+                silent_for: pulse.silent_for,
+                last_error: watch.last_error.clone(),
             });
         }
-        Some(silent_for)
+        pulse.give_up.then_some(pulse.silent_for)
     }
 
     fn header(&self, epoch: u64) -> Header {
@@ -177,7 +179,7 @@ struct Connection<'a, L> {
 }
 
 impl<L: Link> Connection<'_, L> {
-    async fn run(&mut self, vigil: &mut Vigil, backoff: &mut Backoff) -> Result<Never, Broken> {
+    async fn run(&mut self, watch: &mut Watch) -> Result<Never, Broken> {
         let owner = self.owner;
         let hello = Message::Hello {
             slot: owner.options.slot,
@@ -191,19 +193,14 @@ impl<L: Link> Connection<'_, L> {
                 self.link.send(frame).await?;
             }
             select! {
-                frame = self.link.recv() => {
-                    vigil.heard(now());
-                    if self.take(&frame?)? {
-                        backoff.reset();
-                    }
-                }
+                frame = self.link.recv() => self.take(&frame?, watch)?,
                 () = owner.wake.wait() => {
                     if !owner.peer.is_current(owner.boot) {
                         return Err(Broken::Ended);
                     }
                 }
                 _ = ticks.tick() => {
-                    if let Some(silent) = owner.judge(vigil, owner.options.heartbeat, None) {
+                    if let Some(silent) = owner.judge(watch, owner.options.heartbeat) {
                         return Err(Broken::Silent(silent));
                     }
                     self.link.send(encode(&self.header, &Message::Ping)).await?;
@@ -224,50 +221,38 @@ impl<L: Link> Connection<'_, L> {
         }
     }
 
-    /// Handles an answer; true where it was the welcome.
-    fn take(&mut self, frame: &Frame) -> Result<bool, Broken> {
+    /// Handles what came back. Only the peer's own answers count as signs of life: a refusal may come
+    /// from another process at its address.
+    fn take(&mut self, frame: &Frame, watch: &mut Watch) -> Result<(), Broken> {
         let owner = self.owner;
-        let (header, message) = match decode(frame) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                owner.misbehaved(error);
-                return match error {
-                    FrameError::NotOurs | FrameError::Version(_) | FrameError::Kind(_) => Ok(false),
-                    FrameError::Wire(_) | FrameError::Lengths => {
-                        Err(Broken::Socket(LinkError(error.to_string())))
-                    }
-                };
-            }
-        };
+        let (header, message) = decode(frame).inspect_err(|error| owner.misbehaved(error))?;
         if header.pair != self.header.pair || header.epoch != self.header.epoch {
             owner.misbehaved("an answer for another connection came");
-            return Ok(false);
+            return Ok(());
         }
-        let answered = match message {
+        let taken = match &message {
             Message::Welcome(credits) => {
-                let first = !self.welcomed;
-                owner
-                    .peer
-                    .welcome(owner.boot, header.sequence, &credits)
-                    .inspect_err(|error| owner.misbehaved(error))?;
-                self.welcomed = true;
-                if first {
+                let taken = owner.peer.welcome(owner.boot, header.sequence, credits);
+                if taken.is_ok() && !self.welcomed {
+                    self.welcomed = true;
+                    watch.backoff.reset();
                     owner.tell(TransportEvent::Connected {
                         slot: owner.peer.slot,
                         boot: owner.boot,
                     });
                 }
-                return Ok(true);
+                taken
             }
-            Message::Reply(credits) => owner.peer.answer(owner.boot, header.sequence, &credits),
-            Message::Refuse(why) => return Err(why.into()),
+            Message::Reply(credits) => owner.peer.answer(owner.boot, header.sequence, credits),
+            Message::Refuse(why) => return Err((*why).into()),
             Message::Hello { .. } | Message::Batch(_) | Message::Ping => {
                 owner.misbehaved("a receiver sent what only senders send");
-                return Ok(false);
+                return Ok(());
             }
         };
-        answered.inspect_err(|error| owner.misbehaved(error))?;
-        Ok(false)
+        taken.inspect_err(|error| owner.misbehaved(error))?;
+        watch.vigil.heard(now());
+        Ok(())
     }
 }
 
