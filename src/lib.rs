@@ -12,4 +12,6 @@ pub mod grouping;
 pub mod metrics;
 pub mod supervisor;
 pub mod topology;
+pub mod transport;
 pub mod tuple;
+pub mod worker;
