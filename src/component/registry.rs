@@ -197,6 +197,7 @@ pub struct Kind {
     /// One line for people.
     pub summary: &'static str,
     schema: fn() -> Schema,
+    check: fn(&serde_json::Value) -> Result<(), OptionProblem>,
     declare: Declare,
     build: Build,
 }
@@ -218,6 +219,18 @@ impl Kind {
     ) -> Result<Declaration, Vec<OptionProblem>> {
         let unknown = self.unknown_keys(options);
         if unknown.is_empty() { (self.declare)(options, declaring) } else { Err(unknown) }
+    }
+
+    /// Checks options alone, without the inputs that `declare` wants to know.
+    ///
+    /// # Errors
+    /// Unknown keys, or else the first value of the wrong type.
+    pub fn check_options(&self, options: &serde_json::Value) -> Result<(), Vec<OptionProblem>> {
+        let unknown = self.unknown_keys(options);
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        (self.check)(options).map_err(|problem| vec![problem])
     }
 
     /// Makes a component.
@@ -309,6 +322,7 @@ impl Registry {
             name: K::NAME,
             summary: K::SUMMARY,
             schema: || schema_for!(K::Options),
+            check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
                 let options = read::<K::Options>(options).map_err(|problem| vec![problem])?;
                 K::declare(&options, declaring)
@@ -330,6 +344,7 @@ impl Registry {
             name: K::NAME,
             summary: K::SUMMARY,
             schema: || schema_for!(K::Options),
+            check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
                 let options = read::<K::Options>(options).map_err(|problem| vec![problem])?;
                 K::declare(&options, declaring)
