@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
 use crate::base::{EdgeId, Signal, TaskId, WorkerSlot};
-use crate::component::{Emission, EmitError, Emitter, FailKind};
+use crate::component::{Emission, EmitError, Emitter, FailKind, Reporter};
 use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
 
@@ -31,6 +31,7 @@ pub(crate) struct Output {
     /// sums stay sums, which coalesce.
     refused: Vec<(TaskId, Vec<u8>)>,
     counters: Arc<TaskCounters>,
+    reporter: Reporter,
     waiter: Signal,
     sent_mark: Option<Mark>,
 }
@@ -48,9 +49,11 @@ impl Output {
         sums: EdgeSums,
         ack_ways: Vec<(TaskId, AckWay)>,
         counters: Arc<TaskCounters>,
+        reporter: Reporter,
         waiter: Signal,
     ) -> Self {
-        Self { routes, sums, ack_ways, refused: Vec::new(), counters, waiter, sent_mark: None }
+        let refused = Vec::new();
+        Self { routes, sums, ack_ways, refused, counters, reporter, waiter, sent_mark: None }
     }
 
     /// Whether a component may be called.
@@ -66,6 +69,12 @@ impl Output {
         let dropped = self.routes.take_dropped();
         if dropped > 0 {
             self.counters.count_dropped(DropReason::WorkerGone, dropped as u64);
+        }
+        if let Some((tuples, bytes)) = self.routes.take_too_large() {
+            self.counters.count_dropped(DropReason::TooLarge, tuples as u64);
+            let text =
+                format!("a tuple of {bytes} bytes is larger than a link takes; it is dropped");
+            self.reporter.error(&text, None);
         }
     }
 

@@ -15,8 +15,8 @@ use super::{Delivery, Mailbox, Mark};
 pub enum Refused {
     /// No credit, or no room: the waiter is rung when there is.
     Full(Vec<u8>),
-    /// The worker is gone; the part is dropped, and its roots fail with the worker.
-    Gone,
+    /// No link takes a part of so many bytes, now or later.
+    TooLarge(usize),
 }
 
 /// The way to another worker. Calls never wait.
@@ -62,8 +62,8 @@ pub(crate) struct Lane {
 /// What a flush came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flushed {
-    /// Tuples that were dropped because their worker is gone.
-    pub(crate) gone: usize,
+    /// Tuples that were dropped because no link takes them, and the bytes of the last such part.
+    pub(crate) too_large: Option<(usize, usize)>,
 }
 
 impl Lane {
@@ -172,7 +172,10 @@ impl Lane {
                             self.closed.push_front(Closed::Part(part, count));
                             return flushed;
                         }
-                        Err(Refused::Gone) => flushed.gone += count,
+                        Err(Refused::TooLarge(bytes)) => {
+                            let before = flushed.too_large.map_or(0, |(count, _)| count);
+                            flushed.too_large = Some((before + count, bytes));
+                        }
                     }
                     self.closed_bytes = self.closed_bytes.saturating_sub(weight);
                 }

@@ -9,7 +9,7 @@ use crate::grouping::Chooser;
 use crate::tuple::{Anchors, Flags, Tuple, Values};
 
 use super::Mark;
-use super::lane::{Flushed, Lane};
+use super::lane::Lane;
 
 /// One subscription to one of the task's streams.
 pub(crate) struct Route {
@@ -34,7 +34,10 @@ pub(crate) struct Routes {
     waiter: Signal,
     /// Whether any lane was refused when last flushed.
     stuck: bool,
+    /// Tuples for workers that are gone.
     dropped: usize,
+    /// Tuples that no link takes, and the bytes of the last of them.
+    too_large: Option<(usize, usize)>,
     picked: SmallVec<[usize; 8]>,
 }
 
@@ -47,7 +50,17 @@ impl Routes {
         waiter: Signal,
     ) -> Self {
         let picked = SmallVec::new();
-        Self { task, streams, lanes, budget, waiter, stuck: false, dropped: 0, picked }
+        Self {
+            task,
+            streams,
+            lanes,
+            budget,
+            waiter,
+            stuck: false,
+            dropped: 0,
+            too_large: None,
+            picked,
+        }
     }
 
     /// Sends a tuple to every task that its stream's subscriptions choose. `stamp` makes the
@@ -97,7 +110,7 @@ impl Routes {
             if lane.push(Tuple { values, anchors, source: self.task, stream, flags }) {
                 let flushed = lane.flush(&self.waiter);
                 self.stuck |= !lane.has_room();
-                self.dropped += flushed.gone;
+                self.too_large = flushed.too_large.or(self.too_large);
             }
         }
         Ok(copies)
@@ -118,8 +131,7 @@ impl Routes {
     pub(crate) fn flush(&mut self) {
         self.stuck = false;
         for lane in &mut self.lanes {
-            let Flushed { gone } = lane.flush(&self.waiter);
-            self.dropped += gone;
+            self.too_large = lane.flush(&self.waiter).too_large.or(self.too_large);
             self.stuck |= !lane.has_room();
         }
     }
@@ -149,6 +161,11 @@ impl Routes {
         for lane in self.lanes.iter_mut().filter(|lane| lane.remote() == Some(slot)) {
             lane.push_mark(self.task, mark);
         }
+    }
+
+    /// Tuples that no link takes, since this was last asked, and the bytes of the last of them.
+    pub(crate) fn take_too_large(&mut self) -> Option<(usize, usize)> {
+        self.too_large.take()
     }
 
     /// How many tuples were dropped, because their worker is gone, since this was last asked.

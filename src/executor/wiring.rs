@@ -173,7 +173,8 @@ impl Parts<'_> {
         let sums = EdgeSums::new(self.task.id, self.wiring.view.clone());
         let tracking = plan.settings.guarantee == Guarantee::AtLeastOnce;
         let ways = if tracking { self.ack_ways() } else { Vec::new() };
-        Output::new(routes, sums, ways, Arc::clone(&housing.counters), waiter)
+        let reporter = housing.context.reporter.clone();
+        Output::new(routes, sums, ways, Arc::clone(&housing.counters), reporter, waiter)
     }
 
     fn route(&self, consumer: ComponentIdx, input: &PlannedInput, lanes: &mut Vec<Lane>) -> Route {

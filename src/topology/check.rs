@@ -55,11 +55,7 @@ impl Checker<'_> {
     /// Who feeds whom, as far as that is known.
     pub(crate) fn graph(&self) -> Graph {
         let links = self.links.iter();
-        Graph(
-            links
-                .map(|links| links.iter().copied().flatten().collect())
-                .collect(),
-        )
+        Graph(links.map(|links| links.iter().copied().flatten().collect()).collect())
     }
 }
 
@@ -72,10 +68,7 @@ pub(crate) fn check(
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
     let hint = |table: &Table, key: &str| hint::unknown_key(registry, table, key);
-    let mut shapes = ShapeCheck {
-        diagnostics: &mut *diagnostics,
-        hint: &hint,
-    };
+    let mut shapes = ShapeCheck { diagnostics: &mut *diagnostics, hint: &hint };
     shapes.table(table, &[keys::FILE], "", sources.top());
     let spec = Spec::read(table, sources)?;
     let invocations = spec
@@ -130,10 +123,8 @@ fn plan(checker: &Checker<'_>, sorted: &[usize]) -> Plan {
     let (sources, environment) = (checker.sources, checker.environment);
     let name = spec.name.value.clone();
     let mut settings = settings::settings(&spec.settings, &name, &dir, sources, environment);
-    let parallelism: Vec<usize> = sorted
-        .iter()
-        .map(|&component| spec.components[component].parallelism.value)
-        .collect();
+    let parallelism: Vec<usize> =
+        sorted.iter().map(|&component| spec.components[component].parallelism.value).collect();
     // A worker without a task would do nothing; the rules have said so.
     let tasks = parallelism.iter().sum::<usize>();
     settings.workers = settings.workers.min(tasks.try_into().unwrap_or(u16::MAX));
@@ -143,10 +134,7 @@ fn plan(checker: &Checker<'_>, sorted: &[usize]) -> Plan {
         dir,
         tasks: place(&parallelism, settings.workers),
         settings,
-        components: sorted
-            .iter()
-            .map(|&component| planned(checker, sorted, component))
-            .collect(),
+        components: sorted.iter().map(|&component| planned(checker, sorted, component)).collect(),
     }
 }
 

@@ -126,11 +126,7 @@ fn python(settings: &Table, sources: &Sources) -> String {
     interpreter(settings, "python", sources).unwrap_or_else(|| {
         let dir = sources.dir_of(super::source::Span::NOWHERE);
         let beside = dir.join(".venv/bin/python");
-        if beside.is_file() {
-            beside.display().to_string()
-        } else {
-            "python3".to_owned()
-        }
+        if beside.is_file() { beside.display().to_string() } else { "python3".to_owned() }
     })
 }
 

@@ -55,17 +55,9 @@ mod tests {
         assert_eq!(missing(topology(), keys::SETTINGS), [""; 0]);
         let mut diagnostics = Diagnostics::default();
         let hint = |_: &Table, _: &str| None;
-        let mut check = ShapeCheck {
-            diagnostics: &mut diagnostics,
-            hint: &hint,
-        };
+        let mut check = ShapeCheck { diagnostics: &mut diagnostics, hint: &hint };
         check.table(topology(), &[keys::SETTINGS], "`[topology]`", Span::NOWHERE);
-        check.table(
-            component(),
-            &[keys::COMPONENT],
-            "`[component]`",
-            Span::NOWHERE,
-        );
+        check.table(component(), &[keys::COMPONENT], "`[component]`", Span::NOWHERE);
         assert_eq!(diagnostics, Diagnostics::default());
     }
 

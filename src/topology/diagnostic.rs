@@ -57,18 +57,12 @@ impl Diagnostic {
 
     /// A warning at a place.
     pub(crate) fn warning(span: Span, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(span, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
     /// An error without a place.
     pub(crate) fn placeless(message: impl Into<String>) -> Self {
-        Self {
-            span: None,
-            ..Self::error(Span::NOWHERE, message)
-        }
+        Self { span: None, ..Self::error(Span::NOWHERE, message) }
     }
 
     /// With a word at the caret.
@@ -115,8 +109,7 @@ impl Diagnostics {
 
     /// Puts them in the order of their places; those without a place come first.
     pub(crate) fn sort(&mut self) {
-        self.0
-            .sort_by_key(|diagnostic| (diagnostic.span, diagnostic.severity));
+        self.0.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.severity));
     }
 
     /// All of them.
@@ -142,11 +135,8 @@ impl Diagnostics {
 
     /// Whether the file is right and only programs are missing.
     pub fn only_programs_missing(&self) -> bool {
-        let mut errors = self
-            .0
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == Severity::Error)
-            .peekable();
+        let mut errors =
+            self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).peekable();
         errors.peek().is_some() && errors.all(|error| error.trouble == Trouble::Program)
     }
 }

@@ -25,11 +25,7 @@ impl Environment {
     /// Variables as given.
     pub fn of(variables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         let pairs = variables.into_iter();
-        Self(
-            pairs
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(pairs.map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     /// The value of a variable.
@@ -74,16 +70,12 @@ pub fn find_program(program: &str, dir: &Path, search: Option<&str>) -> Option<P
         return Some(dir.join(program)).filter(|path| is_executable(path));
     }
     let search = search.unwrap_or("/usr/local/bin:/usr/bin:/bin");
-    search
-        .split(':')
-        .map(|folder| dir.join(folder).join(program))
-        .find(|path| is_executable(path))
+    search.split(':').map(|folder| dir.join(folder).join(program)).find(|path| is_executable(path))
 }
 
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    path.metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

@@ -42,17 +42,14 @@ impl Graph {
         let mut path = vec![start];
         loop {
             let last = path[path.len() - 1];
-            let producer = self.0[last]
-                .iter()
-                .copied()
-                .find(|&producer| !done[producer]);
+            let producer = self.0[last].iter().copied().find(|&producer| !done[producer]);
             let producer =
                 producer.expect("invariant: a component that is not ready waits for one");
             if let Some(at) = path.iter().position(|&node| node == producer) {
                 let mut found = path.split_off(at);
                 found.reverse();
-                let least = (0..found.len()).min_by_key(|&at| found[at]).unwrap_or(0);
-                found.rotate_left(least);
+                let start = (0..found.len()).min_by_key(|&at| found[at]).unwrap_or(0);
+                found.rotate_left(start);
                 return found;
             }
             path.push(producer);

@@ -63,9 +63,7 @@ fn in_python(text: &str) -> Handlers {
         if let Some(rest) = defined {
             found.names.push(word(rest).to_owned());
         } else if let Some((_, names)) = import(line) {
-            let names = names
-                .split(',')
-                .filter_map(|name| name.split_whitespace().last());
+            let names = names.split(',').filter_map(|name| name.split_whitespace().last());
             found.names.extend(names.map(|name| word(name).to_owned()));
         } else if !line.starts_with([' ', '\t', '#', '@']) {
             let name = word(line);
@@ -96,9 +94,7 @@ fn in_node(text: &str) -> Handlers {
             found.open = true;
         } else if let Some(list) = body.strip_prefix('{') {
             let list = list.split('}').next().unwrap_or_default();
-            let names = list
-                .split(',')
-                .filter_map(|name| name.split_whitespace().last());
+            let names = list.split(',').filter_map(|name| name.split_whitespace().last());
             found.names.extend(names.map(str::to_owned));
         } else if body.starts_with("default") {
             found.names.push("default".to_owned());
@@ -134,10 +130,7 @@ mod tests {
         }
         assert!(!found.may_have("open"));
         assert!(!found.may_have("inner"));
-        assert_eq!(
-            found.help("splitt"),
-            Some("did you mean `split`?".to_owned())
-        );
+        assert_eq!(found.help("splitt"), Some("did you mean `split`?".to_owned()));
         assert!(in_python("from words import *\n").may_have("anything"));
     }
 

@@ -19,9 +19,8 @@ pub(crate) fn unknown_key(registry: &Registry, table: &Table, key: &str) -> Opti
         }
     }
     if let Some(kind) = table.text("type") {
-        let kind = [Role::Spout, Role::Bolt]
-            .into_iter()
-            .find_map(|role| registry.get(role, &kind.value));
+        let kind =
+            [Role::Spout, Role::Bolt].into_iter().find_map(|role| registry.get(role, &kind.value));
         if let Some(kind) = kind.filter(|kind| kind.option_names().iter().any(|name| name == key)) {
             return Some(format!(
                 "`{key}` is an option of {} \"{}\": write it in `config`",

@@ -41,16 +41,15 @@ pub(crate) fn interpolate(
             result.push('$');
             rest = after;
         } else if rest.starts_with("${") {
-            let end = rest.find('}').ok_or_else(|| Unresolved {
-                reference: "${".to_owned(),
-                problem: Problem::Open,
-            })?;
+            let end = rest
+                .find('}')
+                .ok_or_else(|| Unresolved { reference: "${".to_owned(), problem: Problem::Open })?;
             let (reference, after) = rest.split_at(end + 1);
             let value = resolve(&reference[2..end], &variable, &file);
-            result.push_str(&value.map_err(|problem| Unresolved {
-                reference: reference.to_owned(),
-                problem,
-            })?);
+            result.push_str(
+                &value
+                    .map_err(|problem| Unresolved { reference: reference.to_owned(), problem })?,
+            );
             rest = after;
         } else {
             result.push('$');

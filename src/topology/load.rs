@@ -64,23 +64,14 @@ pub fn load(
         open: Vec::new(),
     };
     let table = loader.document(path, overrides);
-    let Loader {
-        sources,
-        mut diagnostics,
-        broken,
-        ..
-    } = loader;
+    let Loader { sources, mut diagnostics, broken, .. } = loader;
     let mut plan = None;
     if let Some(table) = table.filter(|_| !broken) {
         plan = check::check(&table, &sources, environment, registry, &mut diagnostics);
     }
     diagnostics.sort();
     let plan = plan.filter(|_| !diagnostics.has_errors());
-    Checked {
-        plan,
-        diagnostics,
-        sources,
-    }
+    Checked { plan, diagnostics, sources }
 }
 
 struct Loader<'a> {
@@ -261,10 +252,8 @@ pub(crate) fn similar_file(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let entries = folder.unwrap_or(Path::new(".")).read_dir().ok()?;
-    let mut names: Vec<String> = entries
-        .take(1000)
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
+    let mut names: Vec<String> =
+        entries.take(1000).filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     suggest::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }

@@ -186,11 +186,7 @@ fn value_from_toml(
         DeValue::Datetime(date) => NodeValue::Date(date.to_string()),
         DeValue::Array(list) => {
             let nodes = list.iter();
-            NodeValue::List(
-                nodes
-                    .map(|node| value_from_toml(node, source, diagnostics))
-                    .collect(),
-            )
+            NodeValue::List(nodes.map(|node| value_from_toml(node, source, diagnostics)).collect())
         }
         DeValue::Table(table) => NodeValue::Table(from_toml(table, source, diagnostics)),
     };

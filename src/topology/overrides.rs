@@ -67,10 +67,7 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         let dir = std::path::Path::new("/");
         let table = read(text, &mut Sources::default(), dir, &mut diagnostics);
-        (
-            table.map_or(serde_json::Value::Null, |table| table.to_json()),
-            diagnostics.iter().count(),
-        )
+        (table.map_or(serde_json::Value::Null, |table| table.to_json()), diagnostics.iter().count())
     }
 
     #[test]
@@ -83,10 +80,7 @@ mod tests {
             ("a.b=\"30s\"", json!({"a": {"b": "30s"}})),
             ("a=x=y", json!({"a": "x=y"})),
             ("a=", json!({"a": ""})),
-            (
-                "bolts.b.inputs=[\"s\"]",
-                json!({"bolts": {"b": {"inputs": ["s"]}}}),
-            ),
+            ("bolts.b.inputs=[\"s\"]", json!({"bolts": {"b": {"inputs": ["s"]}}})),
             ("a=1\nb=2", json!({"a": "1\nb=2"})),
         ] {
             assert_eq!(set(text), (expected, 0), "{text}");

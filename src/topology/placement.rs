@@ -40,16 +40,7 @@ mod tests {
             .iter()
             .map(|task| (task.id.0, task.component.0, task.index, task.worker.0))
             .collect();
-        assert_eq!(
-            placed,
-            [
-                (1, 0, 0, 0),
-                (2, 1, 0, 1),
-                (3, 1, 1, 0),
-                (4, 2, 0, 1),
-                (5, 2, 1, 0)
-            ]
-        );
+        assert_eq!(placed, [(1, 0, 0, 0), (2, 1, 0, 1), (3, 1, 1, 0), (4, 2, 0, 1), (5, 2, 1, 0)]);
     }
 
     proptest! {

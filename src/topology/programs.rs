@@ -107,9 +107,7 @@ impl ProgramNeed {
 /// The first two numbers with a dot between them: of "Python 3.11.7" and of "v20.20.2".
 fn parse_version(printed: &str) -> Option<Version> {
     let start = printed.find(|c: char| c.is_ascii_digit())?;
-    let mut numbers = printed[start..]
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::parse::<u32>);
+    let mut numbers = printed[start..].split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     let major = numbers.next()?.ok()?;
     let minor = numbers.next().and_then(Result::ok).unwrap_or(0);
     Some(Version(major, minor))

@@ -11,8 +11,7 @@ use super::source::{Span, Spanned};
 impl Table {
     /// The entry, where it stands in a file and not only among the defaults.
     pub(crate) fn written(&self, key: &str) -> Option<&Entry> {
-        self.entry(key)
-            .filter(|entry| entry.key_span.source != Span::NOWHERE.source)
+        self.entry(key).filter(|entry| entry.key_span.source != Span::NOWHERE.source)
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<Spanned<String>> {

@@ -93,9 +93,5 @@ fn snippet<'a>(
     if let Some(label) = label {
         annotation = annotation.label(label);
     }
-    Some(
-        Snippet::source(source.text.as_str())
-            .path(source.name.as_str())
-            .annotation(annotation),
-    )
+    Some(Snippet::source(source.text.as_str()).path(source.name.as_str()).annotation(annotation))
 }

@@ -21,10 +21,9 @@ pub fn schema(registry: &Registry) -> Value {
     root["properties"]["name"]["pattern"] = "^[a-z0-9-]{1,63}$".into();
     root["properties"]["topology"] = table(&[keys::SETTINGS], Some(defaults::topology()), &[]);
     root["properties"]["topology"]["description"] = "the engine's settings".into();
-    for (role, plural, own) in [
-        (Role::Spout, "spouts", keys::SPOUT),
-        (Role::Bolt, "bolts", keys::BOLT),
-    ] {
+    for (role, plural, own) in
+        [(Role::Spout, "spouts", keys::SPOUT), (Role::Bolt, "bolts", keys::BOLT)]
+    {
         let mut component = table(&[keys::COMPONENT, own], Some(defaults::component()), &[]);
         let kinds: Vec<&Kind> = registry
             .kinds()
@@ -70,9 +69,7 @@ fn define(kind: &Kind, name: &str, definitions: &mut Map<String, Value>) {
             object.insert("additionalProperties".to_owned(), false.into());
         }
     }
-    let inner = schema
-        .as_object_mut()
-        .and_then(|object| object.remove("$defs"));
+    let inner = schema.as_object_mut().and_then(|object| object.remove("$defs"));
     relocate(&mut schema, name);
     if let Some(Value::Object(inner)) = inner {
         for (key, mut value) in inner {

@@ -11,9 +11,7 @@ use super::source::Sources;
 
 /// What `[topology]` says, or else the defaults.
 fn read<T: Default>(table: &Table, key: &str, get: fn(&Table, &str) -> Option<T>) -> T {
-    get(table, key)
-        .or_else(|| get(defaults::topology(), key))
-        .unwrap_or_default()
+    get(table, key).or_else(|| get(defaults::topology(), key)).unwrap_or_default()
 }
 
 /// The engine's settings. `dir` is the folder of the topology file.

@@ -139,14 +139,9 @@ impl ShapeCheck<'_> {
         }
         for key in all().filter(|key| key.need == Need::Required) {
             if table.entry(key.name).is_none() {
-                let place = if name.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in {name}")
-                };
+                let place = if name.is_empty() { String::new() } else { format!(" in {name}") };
                 let message = format!("`{}` is missing{place}", key.name);
-                self.diagnostics
-                    .push(Diagnostic::error(at, message).help(key.doc));
+                self.diagnostics.push(Diagnostic::error(at, message).help(key.doc));
             }
         }
     }
@@ -170,16 +165,11 @@ impl ShapeCheck<'_> {
         known: impl Iterator<Item = &'k str>,
         name: &str,
     ) {
-        let place = if name.is_empty() {
-            String::new()
-        } else {
-            format!(" in {name}")
-        };
+        let place = if name.is_empty() { String::new() } else { format!(" in {name}") };
         let message = format!("unknown key `{}`{place}", entry.key);
         let help =
             (self.hint)(table, &entry.key).or_else(|| suggest::help(&entry.key, "key", known));
-        self.diagnostics
-            .push(Diagnostic::error(entry.key_span, message).maybe_help(help));
+        self.diagnostics.push(Diagnostic::error(entry.key_span, message).maybe_help(help));
     }
 
     /// Checks a value; `at` is where its absence would be reported.
@@ -265,20 +255,16 @@ fn wrong_text(text: &str, shape: &Shape, name: &str, span: Span) -> Option<Diagn
             Some(Diagnostic::error(span, message).maybe_help(help))
         }
         Shape::Duration { zero } => match parse_duration(text) {
-            Ok(found) if found.is_zero() && *zero == Zero::Refused => Some(Diagnostic::error(
-                span,
-                format!("{name} must be more than zero"),
-            )),
+            Ok(found) if found.is_zero() && *zero == Zero::Refused => {
+                Some(Diagnostic::error(span, format!("{name} must be more than zero")))
+            }
             Ok(_) => None,
             Err(error) => Some(wrong_unit(&error, name, span)),
         },
         Shape::Size { least } => match text.parse::<ByteSize>() {
             Ok(found) if found.0 < *least => {
                 let least = ByteSize(*least);
-                Some(Diagnostic::error(
-                    span,
-                    format!("{name} must be at least {least}"),
-                ))
+                Some(Diagnostic::error(span, format!("{name} must be at least {least}")))
             }
             Ok(_) => None,
             Err(error) => Some(wrong_unit(&error, name, span)),

@@ -22,18 +22,10 @@ pub struct Span {
 
 impl Span {
     /// A place in no source: what the embedded defaults say.
-    pub(crate) const NOWHERE: Self = Self {
-        source: SourceId(usize::MAX),
-        start: 0,
-        end: 0,
-    };
+    pub(crate) const NOWHERE: Self = Self { source: SourceId(usize::MAX), start: 0, end: 0 };
 
     pub(crate) fn new(source: SourceId, range: Range<usize>) -> Self {
-        Self {
-            source,
-            start: range.start,
-            end: range.end,
-        }
+        Self { source, start: range.start, end: range.end }
     }
 }
 
@@ -84,11 +76,8 @@ impl Sources {
     /// The span as a range that is sure to lie in the text, on character borders.
     pub(crate) fn range(&self, span: Span) -> Option<Range<usize>> {
         let text = &self.get(span.source)?.text;
-        let floor = |at: usize| {
-            (0..=at.min(text.len()))
-                .rev()
-                .find(|&at| text.is_char_boundary(at))
-        };
+        let floor =
+            |at: usize| (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
         let start = floor(span.start).unwrap_or(0);
         let end = floor(span.end).unwrap_or(0).max(start);
         Some(start..end)
@@ -121,8 +110,7 @@ impl Sources {
 
     /// Whether the place is a `--set` and not a file.
     pub(crate) fn is_override(&self, span: Span) -> bool {
-        self.get(span.source)
-            .is_some_and(|source| source.name == super::overrides::SOURCE_NAME)
+        self.get(span.source).is_some_and(|source| source.name == super::overrides::SOURCE_NAME)
     }
 
     /// The beginning of the topology file.

@@ -86,11 +86,7 @@ impl Spec {
                 components.extend(ComponentSpec::read(role, entry, &settings, sources));
             }
         }
-        Some(Self {
-            name: table.text("name")?,
-            settings,
-            components,
-        })
+        Some(Self { name: table.text("name")?, settings, components })
     }
 
     pub(crate) fn component_named(&self, name: &str) -> Option<usize> {
@@ -140,8 +136,7 @@ impl ComponentSpec {
 
     /// Whether it has a program of its own.
     pub(crate) fn has_program(&self) -> bool {
-        self.body()
-            .is_some_and(|body| !matches!(body, Body::Kind(_)))
+        self.body().is_some_and(|body| !matches!(body, Body::Kind(_)))
     }
 
     /// `[bolts.count]`
@@ -162,11 +157,7 @@ impl ComponentSpec {
             .iter()
             .map(|stream| StreamDecl {
                 name: stream.name.value.clone(),
-                fields: stream
-                    .fields
-                    .iter()
-                    .map(|field| field.value.clone())
-                    .collect(),
+                fields: stream.fields.iter().map(|field| field.value.clone()).collect(),
                 direct: stream.direct,
             })
             .collect();
@@ -184,15 +175,11 @@ fn bodies(table: &Table) -> Vec<(Span, Body)> {
         let words = Spanned::new(table.texts("command")?, entry.node.span);
         Some((entry.key_span, Body::Command(words)))
     });
-    let mut bodies: Vec<_> = [
-        of("type", Body::Kind),
-        command,
-        of("python", Body::Python),
-        of("node", Body::Node),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut bodies: Vec<_> =
+        [of("type", Body::Kind), command, of("python", Body::Python), of("node", Body::Node)]
+            .into_iter()
+            .flatten()
+            .collect();
     bodies.sort_by_key(|(span, _)| *span);
     bodies
 }
@@ -221,12 +208,7 @@ impl InputSpec {
             Some(NodeValue::Text(text)) => vec![GroupingSpec::plain(text, span)],
             _ => vec![GroupingSpec::plain("shuffle", span)],
         };
-        Some(Self {
-            component,
-            stream,
-            span,
-            groupings,
-        })
+        Some(Self { component, stream, span, groupings })
     }
 }
 
@@ -234,10 +216,7 @@ impl GroupingSpec {
     fn plain(text: &str, span: Span) -> Self {
         let mut names = GroupingName::PLAIN.iter().copied();
         let name = names.find(|name| name.as_str() == text);
-        Self {
-            name: Spanned::new(name.unwrap_or(GroupingName::Shuffle), span),
-            fields: Vec::new(),
-        }
+        Self { name: Spanned::new(name.unwrap_or(GroupingName::Shuffle), span), fields: Vec::new() }
     }
 }
 
@@ -247,10 +226,7 @@ fn table_groupings(table: &Table) -> Vec<GroupingSpec> {
         .filter_map(|name| {
             let span = table.entry(name.as_str())?.node.span;
             let fields = table.texts(name.as_str())?;
-            Some(GroupingSpec {
-                name: Spanned::new(name, span),
-                fields,
-            })
+            Some(GroupingSpec { name: Spanned::new(name, span), fields })
         })
         .collect()
 }
@@ -270,11 +246,9 @@ fn streams(outputs: &Entry) -> Option<Vec<StreamSpec>> {
 fn stream(entry: &Entry) -> Option<StreamSpec> {
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     match &entry.node.value {
-        NodeValue::List(fields) => Some(StreamSpec {
-            name,
-            fields: texts_of(fields),
-            direct: false,
-        }),
+        NodeValue::List(fields) => {
+            Some(StreamSpec { name, fields: texts_of(fields), direct: false })
+        }
         NodeValue::Table(table) => Some(StreamSpec {
             name,
             fields: table.texts("fields")?,

@@ -51,11 +51,7 @@ pub(super) struct SenderCredit {
 impl SenderCredit {
     /// An account that allows `limit` bytes to each task.
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit: limit as u64,
-            tasks: HashMap::new(),
-            outstanding: 0,
-        }
+        Self { limit: limit as u64, tasks: HashMap::new(), outstanding: 0 }
     }
 
     /// Spends, where the task's credit allows it, or where all of it is free: so a part larger than the
@@ -73,10 +69,7 @@ impl SenderCredit {
 
     /// Books what a task has given back; true where that was news.
     pub(super) fn give_back(&mut self, back: Returned) -> Result<bool, CreditError> {
-        let spent = self
-            .tasks
-            .get_mut(&back.task)
-            .ok_or(CreditError::Unknown(back.task))?;
+        let spent = self.tasks.get_mut(&back.task).ok_or(CreditError::Unknown(back.task))?;
         if back.total > spent.sent {
             return Err(CreditError::TooMuch(back.task));
         }
@@ -126,10 +119,7 @@ impl ReceiverCredit {
 
     /// Books a part that a task has taken.
     pub(super) fn take(&mut self, task: TaskId, bytes: usize) -> Result<(), CreditError> {
-        let taken = self
-            .tasks
-            .get_mut(&task)
-            .ok_or(CreditError::Unknown(task))?;
+        let taken = self.tasks.get_mut(&task).ok_or(CreditError::Unknown(task))?;
         let stale = taken.stale.min(bytes as u64);
         taken.stale -= stale;
         let fresh = bytes as u64 - stale;
@@ -165,10 +155,7 @@ impl ReceiverCredit {
             .filter_map(|task| {
                 let taken = self.tasks.get_mut(&task)?;
                 taken.listed = false;
-                Some(Returned {
-                    task,
-                    total: taken.returned,
-                })
+                Some(Returned { task, total: taken.returned })
             })
             .collect()
     }
@@ -181,10 +168,7 @@ impl ReceiverCredit {
             .iter_mut()
             .map(|(&task, taken)| {
                 taken.listed = false;
-                Returned {
-                    task,
-                    total: taken.returned,
-                }
+                Returned { task, total: taken.returned }
             })
             .collect()
     }
@@ -193,10 +177,8 @@ impl ReceiverCredit {
     /// for nobody.
     pub(super) fn begin_anew(&mut self) {
         for taken in self.tasks.values_mut() {
-            *taken = Taken {
-                stale: taken.stale + taken.delivered - taken.returned,
-                ..Taken::default()
-            };
+            *taken =
+                Taken { stale: taken.stale + taken.delivered - taken.returned, ..Taken::default() };
         }
         self.tasks.retain(|_, taken| taken.stale > 0);
         self.changed.clear();
@@ -294,18 +276,10 @@ mod tests {
         let mut sender = SenderCredit::new(100);
         assert!(sender.try_spend(TASK, 1));
         assert!(!sender.try_spend(TASK, 500));
-        sender
-            .give_back(Returned {
-                task: TASK,
-                total: 1,
-            })
-            .unwrap();
+        sender.give_back(Returned { task: TASK, total: 1 }).unwrap();
         assert!(sender.try_spend(TASK, 500));
         assert!(!sender.try_spend(TASK, 1));
-        assert!(
-            sender.try_spend(TaskId(8), 1),
-            "another task has its own credit"
-        );
+        assert!(sender.try_spend(TaskId(8), 1), "another task has its own credit");
     }
 
     #[test]
@@ -313,15 +287,9 @@ mod tests {
         let mut sender = SenderCredit::new(100);
         sender.try_spend(TASK, 10);
         let back = |task, total| Returned { task, total };
-        assert_eq!(
-            sender.give_back(back(TASK, 11)),
-            Err(CreditError::TooMuch(TASK))
-        );
+        assert_eq!(sender.give_back(back(TASK, 11)), Err(CreditError::TooMuch(TASK)));
         let other = TaskId(9);
-        assert_eq!(
-            sender.give_back(back(other, 0)),
-            Err(CreditError::Unknown(other))
-        );
+        assert_eq!(sender.give_back(back(other, 0)), Err(CreditError::Unknown(other)));
     }
 
     #[test]
@@ -334,13 +302,7 @@ mod tests {
         receiver.take(TASK, 20).unwrap();
         assert_eq!(receiver.unreported(), 0);
         receiver.take(TASK, 5).unwrap();
-        assert_eq!(
-            receiver.report(),
-            [Returned {
-                task: TASK,
-                total: 5
-            }]
-        );
+        assert_eq!(receiver.report(), [Returned { task: TASK, total: 5 }]);
         assert_eq!(receiver.take(TASK, 1), Err(CreditError::TooMuch(TASK)));
     }
 }

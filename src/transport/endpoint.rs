@@ -94,30 +94,21 @@ pub(super) struct Reserved {
 /// system for a moment.
 pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError> {
     if options.kind == EndpointKind::Tcp {
-        return Ok(Reserved {
-            endpoint: "tcp://127.0.0.1:0".to_owned(),
-            _lock: None,
-        });
+        return Ok(Reserved { endpoint: "tcp://127.0.0.1:0".to_owned(), _lock: None });
     }
     let dir = &options.endpoint_dir;
     let path = dir.join(format!("w{}.sock", options.slot));
     if path.as_os_str().len() > MAX_PATH {
         return Err(BindError::PathTooLong { path });
     }
-    let folder = |error| BindError::Folder {
-        path: dir.clone(),
-        error,
-    };
+    let folder = |error| BindError::Folder { path: dir.clone(), error };
     make_private(dir)?;
     let lock_path = dir.join(format!("w{}.lock", options.slot));
     let lock = File::create(&lock_path).map_err(folder)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(BindError::InUse {
-                path: lock_path,
-                slot: options.slot,
-            });
+            return Err(BindError::InUse { path: lock_path, slot: options.slot });
         }
         Err(TryLockError::Error(error)) => return Err(folder(error)),
     }
@@ -125,38 +116,23 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
         _ => {}
     }
-    Ok(Reserved {
-        endpoint: format!("ipc://{}", path.display()),
-        _lock: Some(lock),
-    })
+    Ok(Reserved { endpoint: format!("ipc://{}", path.display()), _lock: Some(lock) })
 }
 
 fn make_private(dir: &Path) -> Result<(), BindError> {
-    let folder = |error| BindError::Folder {
-        path: dir.to_owned(),
-        error,
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(folder)?;
+    let folder = |error| BindError::Folder { path: dir.to_owned(), error };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
     let found = std::fs::metadata(dir).map_err(folder)?;
     let mode = found.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 || found.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(BindError::Exposed {
-            path: dir.to_owned(),
-            mode,
-        });
+        return Err(BindError::Exposed { path: dir.to_owned(), mode });
     }
     Ok(())
 }
 
 /// Checks an address to connect to.
 pub(super) fn check(endpoint: &str) -> Result<(), AddressError> {
-    let malformed = || AddressError::Malformed {
-        endpoint: endpoint.to_owned(),
-    };
+    let malformed = || AddressError::Malformed { endpoint: endpoint.to_owned() };
     if let Some(path) = endpoint.strip_prefix("ipc://") {
         return if path.starts_with('/') && path.len() <= MAX_PATH {
             Ok(())
@@ -169,9 +145,7 @@ pub(super) fn check(endpoint: &str) -> Result<(), AddressError> {
     if address.ip().is_loopback() {
         Ok(())
     } else {
-        Err(AddressError::NotLocal {
-            endpoint: endpoint.to_owned(),
-        })
+        Err(AddressError::NotLocal { endpoint: endpoint.to_owned() })
     }
 }
 
@@ -182,30 +156,14 @@ mod tests {
     use super::*;
 
     fn options(dir: &Path) -> TransportOptions {
-        TransportOptions::new(
-            WorkerSlot(3),
-            BootId::random(),
-            Incarnation(0),
-            dir.to_owned(),
-        )
+        TransportOptions::new(WorkerSlot(3), BootId::random(), Incarnation(0), dir.to_owned())
     }
 
     #[test]
     fn only_local_addresses_are_taken() {
         let far = "tcp://192.0.2.1:5000";
-        assert_eq!(
-            check(far),
-            Err(AddressError::NotLocal {
-                endpoint: far.to_owned()
-            })
-        );
-        for wrong in [
-            "",
-            "tcp://localhost:1",
-            "udp://127.0.0.1:1",
-            "ipc://",
-            "ipc://*",
-        ] {
+        assert_eq!(check(far), Err(AddressError::NotLocal { endpoint: far.to_owned() }));
+        for wrong in ["", "tcp://localhost:1", "udp://127.0.0.1:1", "ipc://", "ipc://*"] {
             assert!(matches!(check(wrong), Err(AddressError::Malformed { .. })));
         }
         assert_eq!(check("tcp://127.0.0.1:1"), Ok(()));

@@ -86,10 +86,7 @@ pub(super) enum Refusal {
 /// What a frame is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    Hello {
-        slot: WorkerSlot,
-        incarnation: Incarnation,
-    },
+    Hello { slot: WorkerSlot, incarnation: Incarnation },
     Batch(Vec<PartHead>),
     Ping,
     Welcome(Vec<Returned>),
@@ -204,15 +201,8 @@ pub(super) fn decode(frame: &Frame) -> Result<(Header, Message), FrameError> {
 }
 
 fn read_header(reader: &mut Reader<'_>) -> Result<Header, WireError> {
-    let pair = Pair {
-        sender: read_boot(reader)?,
-        taker: read_boot(reader)?,
-    };
-    let header = Header {
-        pair,
-        epoch: reader.u64()?,
-        sequence: reader.u64()?,
-    };
+    let pair = Pair { sender: read_boot(reader)?, taker: read_boot(reader)? };
+    let header = Header { pair, epoch: reader.u64()?, sequence: reader.u64()? };
     let _plan = reader.varint()?;
     for _ in 0..reader.count()? {
         let _tag = reader.varint()?;
@@ -224,9 +214,7 @@ fn read_header(reader: &mut Reader<'_>) -> Result<Header, WireError> {
 
 fn read_boot(reader: &mut Reader<'_>) -> Result<BootId, WireError> {
     let bytes = reader.bytes(16)?;
-    Ok(BootId(
-        Uuid::from_slice(bytes).map_err(|_| WireError::Malformed("boot id"))?,
-    ))
+    Ok(BootId(Uuid::from_slice(bytes).map_err(|_| WireError::Malformed("boot id"))?))
 }
 
 fn read_table(reader: &mut Reader<'_>, body: usize) -> Result<Vec<PartHead>, FrameError> {
@@ -240,21 +228,14 @@ fn read_table(reader: &mut Reader<'_>, body: usize) -> Result<Vec<PartHead>, Fra
         left = left.checked_sub(length).ok_or(FrameError::Lengths)?;
         parts.push(PartHead { lane, task, length });
     }
-    if left == 0 {
-        Ok(parts)
-    } else {
-        Err(FrameError::Lengths)
-    }
+    if left == 0 { Ok(parts) } else { Err(FrameError::Lengths) }
 }
 
 fn read_credits(reader: &mut Reader<'_>) -> Result<Vec<Returned>, WireError> {
     let count = reader.count()?;
     let mut credits = Vec::with_capacity(count);
     for _ in 0..count {
-        credits.push(Returned {
-            task: TaskId(reader.u32()?),
-            total: reader.varint()?,
-        });
+        credits.push(Returned { task: TaskId(reader.u32()?), total: reader.varint()? });
     }
     Ok(credits)
 }
@@ -268,10 +249,7 @@ mod tests {
 
     fn header() -> Header {
         Header {
-            pair: Pair {
-                sender: BootId(Uuid::from_u128(1)),
-                taker: BootId(Uuid::from_u128(2)),
-            },
+            pair: Pair { sender: BootId(Uuid::from_u128(1)), taker: BootId(Uuid::from_u128(2)) },
             epoch: 3,
             sequence: 4,
         }
@@ -289,48 +267,22 @@ mod tests {
     }
 
     fn credits() -> Vec<Returned> {
-        vec![Returned {
-            task: TaskId(300),
-            total: 9,
-        }]
+        vec![Returned { task: TaskId(300), total: 9 }]
     }
 
     #[test]
     fn bytes_on_the_wire_are_pinned() {
-        let hello = Message::Hello {
-            slot: WorkerSlot(5),
-            incarnation: Incarnation(6),
-        };
+        let hello = Message::Hello { slot: WorkerSlot(5), incarnation: Incarnation(6) };
         let parts = vec![
-            PartHead {
-                lane: Lane::Ack,
-                task: TaskId(1),
-                length: 2,
-            },
-            PartHead {
-                lane: Lane::Data,
-                task: TaskId(300),
-                length: 1,
-            },
+            PartHead { lane: Lane::Ack, task: TaskId(1), length: 2 },
+            PartHead { lane: Lane::Data, task: TaskId(300), length: 1 },
         ];
         let frames: [(Message, Vec<u8>, &'static [u8]); 6] = [
             (hello, with_start(1, &[5, 6]), b""),
-            (
-                Message::Batch(parts),
-                with_start(2, &[2, 1, 1, 2, 0, 0xac, 2, 1]),
-                b"xyz",
-            ),
+            (Message::Batch(parts), with_start(2, &[2, 1, 1, 2, 0, 0xac, 2, 1]), b"xyz"),
             (Message::Ping, with_start(3, &[]), b""),
-            (
-                Message::Welcome(credits()),
-                with_start(4, &[1, 0xac, 2, 9]),
-                b"",
-            ),
-            (
-                Message::Reply(credits()),
-                with_start(5, &[1, 0xac, 2, 9]),
-                b"",
-            ),
+            (Message::Welcome(credits()), with_start(4, &[1, 0xac, 2, 9]), b""),
+            (Message::Reply(credits()), with_start(5, &[1, 0xac, 2, 9]), b""),
             (Message::Refuse(Refusal::Gap), with_start(6, &[3]), b""),
         ];
         for (message, bytes, body) in frames {
@@ -357,14 +309,10 @@ mod tests {
         for table in [
             &[1, 0, 1, 4][..],
             &[1, 0, 1, 2],
-            &[
-                1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
-            ],
+            &[1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
         ] {
-            let frame = Frame {
-                head: with_start(2, table).into(),
-                body: Bytes::from_static(b"abc"),
-            };
+            let frame =
+                Frame { head: with_start(2, table).into(), body: Bytes::from_static(b"abc") };
             assert_eq!(decode(&frame), Err(FrameError::Lengths));
         }
     }

@@ -28,13 +28,7 @@ pub(super) struct Vigil {
 impl Vigil {
     /// A peer that counts as heard now.
     pub(super) fn new(dead_after: Duration, now: Timestamp) -> Self {
-        Self {
-            dead_after,
-            heard: now,
-            connected: now,
-            ticked: now,
-            reports: 0,
-        }
+        Self { dead_after, heard: now, connected: now, ticked: now, reports: 0 }
     }
 
     /// The peer was heard.
@@ -100,11 +94,7 @@ mod tests {
     fn a_new_connection_has_its_time_however_long_the_silence_before() {
         let mut vigil = vigil();
         let give_up = |vigil: &mut Vigil, now| vigil.tick(at(now), HEARTBEAT).give_up;
-        assert!(
-            (1..=3)
-                .map(|tick| tick * 100)
-                .any(|now| give_up(&mut vigil, now))
-        );
+        assert!((1..=3).map(|tick| tick * 100).any(|now| give_up(&mut vigil, now)));
         vigil.connected(at(400));
         assert!(!give_up(&mut vigil, 500) && !give_up(&mut vigil, 600));
         assert!(give_up(&mut vigil, 700));

@@ -74,12 +74,8 @@ impl<H: Hub> InboundLoop<H> {
 
     /// The bound socket itself failed, which it does only when it is being torn down.
     async fn failed(&self, error: &LinkError, failures: u32) {
-        self.shared
-            .garbage(None, format!("receiving failed: {error}"));
-        assert!(
-            failures < MAX_FAILURES,
-            "the bound socket fails for ever: {error}"
-        );
+        self.shared.garbage(None, format!("receiving failed: {error}"));
+        assert!(failures < MAX_FAILURES, "the bound socket fails for ever: {error}");
         sleep(REPLY_DELAY).await;
     }
 
@@ -92,16 +88,11 @@ impl<H: Hub> InboundLoop<H> {
                 return Due::Nothing;
             }
         };
-        let largest = self
-            .shared
-            .options
-            .max_frame
-            .max(self.shared.options.batch_bytes);
+        let largest = self.shared.options.max_frame.max(self.shared.options.batch_bytes);
         let (header, message) = match decode(&frame) {
             Ok(_) if frame.body.len() > largest => {
                 let length = frame.body.len();
-                self.shared
-                    .garbage(None, format!("a batch of {length} bytes came"));
+                self.shared.garbage(None, format!("a batch of {length} bytes came"));
                 return Due::Nothing;
             }
             Ok(decoded) => decoded,
@@ -131,8 +122,7 @@ impl<H: Hub> InboundLoop<H> {
                 _ => Due::Nothing,
             },
             Message::Welcome(_) | Message::Reply(_) | Message::Refuse(_) => {
-                self.shared
-                    .garbage(None, "a sender sent what only receivers send".to_owned());
+                self.shared.garbage(None, "a sender sent what only receivers send".to_owned());
                 Due::Nothing
             }
         }
@@ -158,8 +148,7 @@ impl<H: Hub> InboundLoop<H> {
         body: &Bytes,
     ) -> Due {
         let Some(inbox) = self.sender(header) else {
-            self.shared
-                .garbage(None, "a batch came before its sender said hello".to_owned());
+            self.shared.garbage(None, "a batch came before its sender said hello".to_owned());
             return Due::Nothing;
         };
         let verdict = match inbox.batch(header, parts, body.len()) {
@@ -176,10 +165,8 @@ impl<H: Hub> InboundLoop<H> {
                 Counters::add(&inbox.counters.repeated_batches, 1);
             }
             Verdict::Gap => {
-                self.shared.garbage(
-                    Some(&inbox),
-                    format!("batch {} came too early", header.sequence),
-                );
+                self.shared
+                    .garbage(Some(&inbox), format!("batch {} came too early", header.sequence));
                 self.refuse(connection, header, Refusal::Gap).await;
                 return Due::Nothing;
             }
@@ -194,8 +181,7 @@ impl<H: Hub> InboundLoop<H> {
             let (bytes, after) = rest.split_at(part.length);
             rest = after;
             let bytes = Bytes::copy_from_slice(bytes);
-            self.inbound
-                .deliver(inbox.slot, part.task, part.lane, bytes);
+            self.inbound.deliver(inbox.slot, part.task, part.lane, bytes);
         }
         Counters::add(&inbox.counters.received_batches, 1);
         Counters::add(&inbox.counters.received_parts, parts.len() as u64);

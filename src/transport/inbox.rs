@@ -83,16 +83,9 @@ impl Inbox {
     /// The supervisor names the peer's current life.
     pub(super) fn expect(&self, address: &PeerAddress) {
         let mut state = self.lock();
-        state.known = Some(Known {
-            boot: address.boot,
-            incarnation: address.incarnation,
-            ended: false,
-        });
-        if state
-            .life
-            .as_ref()
-            .is_some_and(|life| life.boot != address.boot)
-        {
+        state.known =
+            Some(Known { boot: address.boot, incarnation: address.incarnation, ended: false });
+        if state.life.as_ref().is_some_and(|life| life.boot != address.boot) {
             state.end_life();
         }
     }
@@ -127,11 +120,7 @@ impl Inbox {
         }
         if state.life.as_ref().is_none_or(|life| life.boot != boot) {
             state.end_life();
-            state.known = Some(Known {
-                boot,
-                incarnation,
-                ended: false,
-            });
+            state.known = Some(Known { boot, incarnation, ended: false });
         }
         let State { life, credit, .. } = &mut *state;
         let life = life.get_or_insert_with(|| Life {
@@ -145,10 +134,7 @@ impl Inbox {
         }
         life.connection = Some(connection.clone());
         life.replies.sent();
-        let answer = Header {
-            sequence: life.sequence.last(),
-            ..*header
-        };
+        let answer = Header { sequence: life.sequence.last(), ..*header };
         Some(encode(&answer, &Message::Welcome(credit.full_report())))
     }
 
@@ -214,10 +200,7 @@ impl Inbox {
         let life = life.as_mut()?;
         let connection = life.connection.clone()?;
         let header = Header {
-            pair: Pair {
-                sender: life.boot,
-                taker: self.me,
-            },
+            pair: Pair { sender: life.boot, taker: self.me },
             epoch: life.sequence.epoch(),
             sequence: life.sequence.last(),
         };

@@ -17,10 +17,7 @@ pub(super) struct Frame {
 impl Frame {
     /// A frame without parts.
     pub(super) fn bare(head: Vec<u8>) -> Self {
-        Self {
-            head: Bytes::from(head),
-            body: Bytes::new(),
-        }
+        Self { head: Bytes::from(head), body: Bytes::new() }
     }
 }
 

@@ -90,12 +90,8 @@ impl OutboundLoop {
             return Broken::Ended;
         };
         watch.vigil.connected(now());
-        let mut connection = Connection {
-            owner: self,
-            link,
-            header: self.header(epoch),
-            welcomed: false,
-        };
+        let mut connection =
+            Connection { owner: self, link, header: self.header(epoch), welcomed: false };
         let broken = match connection.run(watch).await {
             Ok(never) => match never {},
             Err(broken) => broken,
@@ -144,14 +140,7 @@ impl OutboundLoop {
     }
 
     fn header(&self, epoch: u64) -> Header {
-        Header {
-            pair: Pair {
-                sender: self.options.boot,
-                taker: self.boot,
-            },
-            epoch,
-            sequence: 0,
-        }
+        Header { pair: Pair { sender: self.options.boot, taker: self.boot }, epoch, sequence: 0 }
     }
 
     fn tell(&self, event: TransportEvent) {
@@ -181,10 +170,8 @@ struct Connection<'a, L> {
 impl<L: Link> Connection<'_, L> {
     async fn run(&mut self, watch: &mut Watch) -> Result<Never, Broken> {
         let owner = self.owner;
-        let hello = Message::Hello {
-            slot: owner.options.slot,
-            incarnation: owner.options.incarnation,
-        };
+        let hello =
+            Message::Hello { slot: owner.options.slot, incarnation: owner.options.incarnation };
         self.link.send(encode(&self.header, &hello)).await?;
         let mut ticks = ticks(owner.options.heartbeat);
         loop {
@@ -210,15 +197,9 @@ impl<L: Link> Connection<'_, L> {
     }
 
     fn batch(&self, outgoing: Outgoing) -> Frame {
-        let header = Header {
-            sequence: outgoing.numbered.sequence,
-            ..self.header
-        };
+        let header = Header { sequence: outgoing.numbered.sequence, ..self.header };
         let batch = outgoing.numbered.batch;
-        Frame {
-            head: batch_head(&header, batch.parts, &batch.table).into(),
-            body: batch.body,
-        }
+        Frame { head: batch_head(&header, batch.parts, &batch.table).into(), body: batch.body }
     }
 
     /// Handles what came back. Only the peer's own answers count as signs of life: a refusal may come

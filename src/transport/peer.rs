@@ -153,10 +153,7 @@ impl Life {
         self.wake.ring();
         let mut lost = Undelivered {
             parts: self.queue.len() as u64,
-            bytes: Lane::ALL
-                .map(|lane| self.queue.bytes(lane) as u64)
-                .iter()
-                .sum(),
+            bytes: Lane::ALL.map(|lane| self.queue.bytes(lane) as u64).iter().sum(),
         };
         self.sequence.disconnect();
         for batch in self.sequence.kept() {
@@ -376,10 +373,7 @@ impl Peer {
 
     fn take_parts(&self, life: &mut Life) -> Step {
         let queued = [life.queue.bytes(Lane::Data), life.queue.bytes(Lane::Ack)];
-        let next = [
-            life.queue.next_length(Lane::Data),
-            life.queue.next_length(Lane::Ack),
-        ];
+        let next = [life.queue.next_length(Lane::Data), life.queue.next_length(Lane::Ack)];
         let Some(room) = life.sequence.may_begin(queued, next, self.limits.batch) else {
             return Step::Nothing;
         };
@@ -429,10 +423,7 @@ impl Peer {
         self.counters.fill(stats);
         if let Some(life) = &self.lock().life {
             stats.boot = Some(life.address.boot);
-            stats.queued_bytes = Lane::ALL
-                .map(|lane| life.queue.bytes(lane) as u64)
-                .iter()
-                .sum();
+            stats.queued_bytes = Lane::ALL.map(|lane| life.queue.bytes(lane) as u64).iter().sum();
             stats.in_flight_bytes = life.sequence.bytes_in_flight() as u64;
             stats.spent_credit_bytes = life.credit.outstanding();
         }

@@ -65,9 +65,7 @@ impl PartQueue {
                 if !left.fits(length) || (!taken.is_empty() && total + length > limit) {
                     break;
                 }
-                let part = self.parts[lane as usize]
-                    .pop_front()
-                    .expect("its length was just read");
+                let part = self.parts[lane as usize].pop_front().expect("its length was just read");
                 self.bytes[lane as usize] -= length;
                 total += length;
                 left = left.less(length);
@@ -123,11 +121,7 @@ impl Batch {
         for (lane, part) in &parts {
             let length = part.bytes.len();
             bytes[*lane as usize] += length;
-            let head = PartHead {
-                lane: *lane,
-                task: part.task,
-                length,
-            };
+            let head = PartHead { lane: *lane, task: part.task, length };
             put_part_head(head, &mut table);
         }
         let mut parts = parts.into_iter().map(|(_, part)| part.bytes);
@@ -141,12 +135,7 @@ impl Batch {
             }
             (None, _) => Vec::new(),
         };
-        Self {
-            table: table.into(),
-            body: body.into(),
-            parts: count,
-            bytes,
-        }
+        Self { table: table.into(), body: body.into(), parts: count, bytes }
     }
 }
 
@@ -157,10 +146,7 @@ mod tests {
     use super::*;
 
     fn part(task: u32, length: usize) -> Part {
-        Part {
-            task: TaskId(task),
-            bytes: vec![task as u8; length],
-        }
+        Part { task: TaskId(task), bytes: vec![task as u8; length] }
     }
 
     const FREE: PerLane<Room> = [Room::Open(1000); 2];
@@ -177,10 +163,7 @@ mod tests {
         assert_eq!(tasks, [11, 12, 13, 1, 2]);
         assert_eq!(queue.bytes(Lane::Data), 10);
         let batch = Batch::join(taken);
-        assert_eq!(
-            (batch.parts, batch.bytes, batch.body.len()),
-            (5, [20, 3], 23)
-        );
+        assert_eq!((batch.parts, batch.bytes, batch.body.len()), (5, [20, 3], 23));
     }
 
     #[test]

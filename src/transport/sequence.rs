@@ -102,10 +102,7 @@ impl SenderSequence {
     pub(super) fn welcome(&mut self, last_taken: u64) -> Result<(), SequenceError> {
         self.taken(last_taken)?;
         if last_taken + 1 < self.first {
-            return Err(SequenceError::Past {
-                named: last_taken,
-                acknowledged: self.first - 1,
-            });
+            return Err(SequenceError::Past { named: last_taken, acknowledged: self.first - 1 });
         }
         self.carried = 0;
         self.open = true;
@@ -115,16 +112,10 @@ impl SenderSequence {
     /// The receiver has taken all up to a number. What it said before is no news and no error.
     pub(super) fn taken(&mut self, last_taken: u64) -> Result<(), SequenceError> {
         if last_taken > self.ever_carried {
-            return Err(SequenceError::Future {
-                named: last_taken,
-                sent: self.ever_carried,
-            });
+            return Err(SequenceError::Future { named: last_taken, sent: self.ever_carried });
         }
         while self.first <= last_taken {
-            let batch = self
-                .kept
-                .pop_front()
-                .expect("what was carried and not taken is kept");
+            let batch = self.kept.pop_front().expect("what was carried and not taken is kept");
             self.first += 1;
             self.carried = self.carried.saturating_sub(1);
             for (flight, bytes) in self.in_flight.iter_mut().zip(batch.bytes) {
@@ -187,10 +178,7 @@ impl SenderSequence {
         self.carried += 1;
         let again = sequence <= self.ever_carried;
         self.ever_carried = self.ever_carried.max(sequence);
-        Some(Outgoing {
-            numbered: Numbered { sequence, batch },
-            again,
-        })
+        Some(Outgoing { numbered: Numbered { sequence, batch }, again })
     }
 
     /// Bytes sent and not yet taken, in both lanes.

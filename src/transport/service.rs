@@ -77,9 +77,8 @@ impl Shared {
     /// A peer as taken from.
     pub(super) fn inbox(&self, slot: WorkerSlot) -> Arc<Inbox> {
         let mut inboxes = lock(&self.inboxes);
-        let inbox = inboxes
-            .entry(slot)
-            .or_insert_with(|| Arc::new(Inbox::new(slot, &self.options)));
+        let inbox =
+            inboxes.entry(slot).or_insert_with(|| Arc::new(Inbox::new(slot, &self.options)));
         Arc::clone(inbox)
     }
 
@@ -162,22 +161,13 @@ impl Transport {
             boot: shared.options.boot,
             endpoint,
         };
-        let inbound = InboundLoop {
-            hub,
-            shared: Arc::clone(&shared),
-            inbound,
-            senders: HashMap::new(),
-        };
+        let inbound =
+            InboundLoop { hub, shared: Arc::clone(&shared), inbound, senders: HashMap::new() };
         let job = io.spawn(Job::Vital("links from peers"), async move {
             inbound.run().await;
             drop(reserved);
         });
-        Ok(Self {
-            shared,
-            address,
-            io,
-            jobs: Mutex::new(vec![job]),
-        })
+        Ok(Self { shared, address, io, jobs: Mutex::new(vec![job]) })
     }
 
     /// Where others find this process.
@@ -207,10 +197,7 @@ impl Transport {
             };
             let mut jobs = lock(&self.jobs);
             jobs.retain(|job| !job.is_finished());
-            jobs.push(
-                self.io
-                    .spawn(Job::Vital("link to a peer"), outbound.run::<Dealer>()),
-            );
+            jobs.push(self.io.spawn(Job::Vital("link to a peer"), outbound.run::<Dealer>()));
         }
         Ok(lost)
     }
@@ -280,10 +267,7 @@ impl Transport {
     /// What has been carried so far.
     pub fn stats(&self) -> TransportStats {
         let mut peers: HashMap<WorkerSlot, PeerStats> = HashMap::new();
-        let named = |slot| PeerStats {
-            slot,
-            ..PeerStats::default()
-        };
+        let named = |slot| PeerStats { slot, ..PeerStats::default() };
         for peer in self.shared.peers() {
             let slot = peer.slot;
             peer.fill(peers.entry(slot).or_insert_with(|| named(slot)));
@@ -294,10 +278,7 @@ impl Transport {
         }
         let mut peers: Vec<_> = peers.into_values().collect();
         peers.sort_by_key(|stats| stats.slot);
-        TransportStats {
-            peers,
-            garbage: self.shared.garbage.load(Relaxed),
-        }
+        TransportStats { peers, garbage: self.shared.garbage.load(Relaxed) }
     }
 }
 
@@ -309,9 +290,7 @@ impl Drop for Transport {
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transport")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Transport").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -321,9 +300,6 @@ async fn bind_socket(
     let reserved = reserve(&options)?;
     match Router::bind(&reserved.endpoint).await {
         Ok((hub, endpoint)) => Ok((hub, endpoint, reserved)),
-        Err(error) => Err(BindError::Socket {
-            endpoint: reserved.endpoint,
-            reason: error.0,
-        }),
+        Err(error) => Err(BindError::Socket { endpoint: reserved.endpoint, reason: error.0 }),
     }
 }

@@ -28,10 +28,8 @@ fn to_message(frame: Frame) -> ZmqMessage {
 }
 
 fn to_frame(mut pieces: impl Iterator<Item = Bytes>) -> Result<Frame, LinkError> {
-    let frame = Frame {
-        head: pieces.next().unwrap_or_default(),
-        body: pieces.next().unwrap_or_default(),
-    };
+    let frame =
+        Frame { head: pieces.next().unwrap_or_default(), body: pieces.next().unwrap_or_default() };
     match pieces.next() {
         None => Ok(frame),
         Some(_) => Err(LinkError("a message has more than two pieces".to_owned())),

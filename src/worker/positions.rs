@@ -29,7 +29,8 @@ impl PositionStore for PositionFiles {
     fn save(&self, task: TaskId, position: &serde_json::Value) {
         let path = self.path(task);
         let fresh = path.with_extension("new");
-        let written = fs::write(&fresh, position.to_string()).and_then(|()| fs::rename(&fresh, &path));
+        let written =
+            fs::write(&fresh, position.to_string()).and_then(|()| fs::rename(&fresh, &path));
         if let Err(error) = written {
             let path = path.display().to_string();
             tracing::error!(task = task.0, path, %error, "a position could not be kept");

@@ -12,7 +12,11 @@ use super::rss::resident_bytes;
 const CONGESTED_PART: u32 = 4;
 
 /// The report of all tasks.
-pub(super) fn report(tasks: &[TaskHandle], message_timeout: Duration, now: Timestamp) -> FromWorker {
+pub(super) fn report(
+    tasks: &[TaskHandle],
+    message_timeout: Duration,
+    now: Timestamp,
+) -> FromWorker {
     let tasks = tasks.iter().map(|handle| {
         let mut counters = handle.counters.snapshot();
         counters.queued_bytes = handle.mailbox.queued_bytes() as u64;

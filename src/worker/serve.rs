@@ -129,8 +129,7 @@ async fn serve(
     let (transport, endpoint) = if plan.settings.workers > 1 {
         let settings = transport_options(options, &plan, boot);
         let notify = move |event| drop(transport_events.send(event));
-        let bound =
-            Transport::bind(settings, inbox.clone(), Arc::new(notify), runtimes.io()).await?;
+        let bound = Transport::bind(settings, inbox.clone(), notify, runtimes.io()).await?;
         let transport = Arc::new(bound);
         inbox.set_transport(Arc::clone(&transport));
         let endpoint = transport.address().endpoint;
@@ -235,7 +234,9 @@ impl Worker {
     fn set_peers(&self, workers: &[WorkerAddress]) {
         let Some(transport) = &self.transport else { return };
         for worker in workers.iter().filter(|worker| worker.slot != self.slot) {
-            transport.set_peer(peer_address(worker));
+            if let Err(error) = transport.set_peer(peer_address(worker)) {
+                tracing::error!(peer = worker.slot.0, %error, "a peer's address cannot be used");
+            }
         }
     }
 
@@ -331,7 +332,7 @@ impl Worker {
     /// Leaves in order: what is on the links goes out, the last numbers go up.
     async fn leave(mut self) -> Result<(), WorkerError> {
         if let Some(transport) = &self.transport
-            && !transport.flush(FLUSH_GRACE).await
+            && !transport.flush(now() + FLUSH_GRACE).await
         {
             tracing::warn!("links were not empty when the worker left");
         }

@@ -23,10 +23,8 @@ pub(crate) fn kinds(checker: &mut Checker<'_>) {
 fn one_body(checker: &mut Checker<'_>, component: &ComponentSpec) {
     let name = &component.name;
     let written = |key: &&str| component.table.written(key).is_some();
-    let keys: Vec<&str> = ["type", "command", "python", "node"]
-        .into_iter()
-        .filter(written)
-        .collect();
+    let keys: Vec<&str> =
+        ["type", "command", "python", "node"].into_iter().filter(written).collect();
     match component.bodies.as_slice() {
         [] if keys.is_empty() => {
             let message = format!("{} `{}` says nothing to run", component.role, name.value);
@@ -72,10 +70,7 @@ fn known_kind(checker: &mut Checker<'_>, component: &ComponentSpec) {
         Role::Bolt => Role::Spout,
     };
     let help = if checker.registry.get(other, &kind.value).is_some() {
-        Some(format!(
-            "\"{}\" is a {other}: write it under `[{other}s]`",
-            kind.value
-        ))
+        Some(format!("\"{}\" is a {other}: write it under `[{other}s]`", kind.value))
     } else {
         let kinds = checker.registry.kinds();
         let same = kinds.filter(|kind| kind.role == role && kind.name != command::KIND);
@@ -96,15 +91,9 @@ fn handler(checker: &mut Checker<'_>, component: &ComponentSpec) {
         let message = "a handler is written FILE:NAME";
         let file = text.value.trim_end_matches(':');
         let help = if file.contains('.') {
-            format!(
-                "such as \"{file}:{}\"",
-                component.name.value.replace('-', "_")
-            )
+            format!("such as \"{file}:{}\"", component.name.value.replace('-', "_"))
         } else {
-            format!(
-                "such as \"handlers.{extension}:{}\"",
-                component.name.value.replace('-', "_")
-            )
+            format!("such as \"handlers.{extension}:{}\"", component.name.value.replace('-', "_"))
         };
         checker.report(Diagnostic::error(text.span, message).help(help));
     }

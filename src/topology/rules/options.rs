@@ -17,10 +17,7 @@ const MOST_PROBLEMS: usize = 50;
 /// The component's options.
 pub(crate) fn options_of(component: &ComponentSpec) -> Value {
     let config = component.config.as_ref();
-    config.map_or_else(
-        || Value::Object(serde_json::Map::new()),
-        |entry| entry.node.to_json(),
-    )
+    config.map_or_else(|| Value::Object(serde_json::Map::new()), |entry| entry.node.to_json())
 }
 
 /// Lets a component's kind declare itself; its inputs must have been connected.
@@ -32,10 +29,8 @@ pub(crate) fn declare(checker: &mut Checker<'_>, index: usize) {
     let Some(kind) = checker.registry.get(component.role, &kind.value).copied() else {
         return;
     };
-    let config_is_table = component
-        .config
-        .as_ref()
-        .is_none_or(|config| config.node.as_table().is_some());
+    let config_is_table =
+        component.config.as_ref().is_none_or(|config| config.node.as_table().is_some());
     if !config_is_table {
         return; // Reported with the shapes.
     }
@@ -92,8 +87,7 @@ fn problems(
         let found = if complete {
             kind.declare(&options, declaring)
         } else {
-            kind.check_options(&options)
-                .map(|()| Declaration::default())
+            kind.check_options(&options).map(|()| Declaration::default())
         };
         let problems = match found {
             Ok(declaration) if all.is_empty() => return (all, Some(declaration)),
@@ -112,10 +106,7 @@ fn problems(
             let is_known = missing_field(&problem).is_some_and(|field| {
                 let meant = format!("`{field}`");
                 let suggested = |other: &OptionProblem| {
-                    other
-                        .help
-                        .as_ref()
-                        .is_some_and(|help| help.contains(&meant))
+                    other.help.as_ref().is_some_and(|help| help.contains(&meant))
                 };
                 removed.iter().any(|key| key == field) || all.iter().any(suggested)
             });
@@ -204,19 +195,12 @@ fn same_as_written(
     if written == declaration.streams {
         return;
     }
-    let streams = declaration
-        .streams
-        .iter()
-        .map(|stream| match stream.name.as_str() {
-            "default" => format!("[{}]", stream.fields.join(", ")),
-            name => format!("{name} [{}]", stream.fields.join(", ")),
-        });
+    let streams = declaration.streams.iter().map(|stream| match stream.name.as_str() {
+        "default" => format!("[{}]", stream.fields.join(", ")),
+        name => format!("{name} [{}]", stream.fields.join(", ")),
+    });
     let streams: Vec<String> = streams.collect();
-    let emits = if streams.is_empty() {
-        "nothing".to_owned()
-    } else {
-        streams.join(" and ")
-    };
+    let emits = if streams.is_empty() { "nothing".to_owned() } else { streams.join(" and ") };
     let message = format!("{} \"{}\" emits {emits} here", kind.role, kind.name);
     let help = "leave `outputs` out: those of a built-in are known";
     checker.report(Diagnostic::error(outputs.span, message).help(help));

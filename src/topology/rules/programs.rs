@@ -152,10 +152,7 @@ fn handler(checker: &mut Checker<'_>, component: &ComponentSpec, invocation: &In
     if found.may_have(handler.name) {
         return;
     }
-    let message = format!(
-        "`{}` does not seem to define `{}`",
-        handler.file, handler.name
-    );
+    let message = format!("`{}` does not seem to define `{}`", handler.file, handler.name);
     let span = checker.sources.last_part(text.span, handler.name);
     let help = found.help(handler.name);
     checker.report(Diagnostic::warning(span, message).maybe_help(help));

@@ -72,9 +72,7 @@ fn size(checker: &mut Checker<'_>) {
 
 fn tasks(checker: &Checker<'_>) -> u64 {
     let components = checker.spec.components.iter();
-    components
-        .map(|component| component.parallelism.value as u64)
-        .sum()
+    components.map(|component| component.parallelism.value as u64).sum()
 }
 
 /// Messages whose retries are spent must go somewhere.

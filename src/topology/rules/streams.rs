@@ -41,10 +41,8 @@ fn fields(checker: &mut Checker<'_>, stream: &StreamSpec) {
         if field.value.is_empty() {
             checker.report(Diagnostic::error(field.span, "a field needs a name"));
         } else if let Some(first) = earlier.iter().find(|first| first.value == field.value) {
-            let message = format!(
-                "stream `{}` has two fields called `{}`",
-                stream.name.value, field.value
-            );
+            let message =
+                format!("stream `{}` has two fields called `{}`", stream.name.value, field.value);
             checker.report(Diagnostic::error(field.span, message).also(first.span, "the first"));
         }
     }
@@ -52,10 +50,8 @@ fn fields(checker: &mut Checker<'_>, stream: &StreamSpec) {
 
 /// A spout that emits nothing would do nothing.
 fn spout_has_outputs(checker: &mut Checker<'_>, component: &ComponentSpec) {
-    let has_program = matches!(
-        component.body(),
-        Some(Body::Command(_) | Body::Python(_) | Body::Node(_))
-    );
+    let has_program =
+        matches!(component.body(), Some(Body::Command(_) | Body::Python(_) | Body::Node(_)));
     if component.role == Role::Spout && has_program && component.table.get("outputs").is_none() {
         let message = format!("spout `{}` declares no outputs", component.name.value);
         let help = format!(

@@ -57,20 +57,14 @@ fn wire(checker: &mut Checker<'_>, index: usize, at: usize, input: &InputSpec) -
     let from = checker.links[index][at]?;
     let grouping = one_grouping(checker, input)?;
     let streams = checker.streams[from].clone()?;
-    let stream = streams
-        .iter()
-        .position(|stream| stream.name == input.stream.value);
+    let stream = streams.iter().position(|stream| stream.name == input.stream.value);
     let Some(stream) = stream else {
         unknown_stream(checker, from, &streams, input);
         return None;
     };
     let decl = &streams[stream];
     let grouping = resolve(checker, decl, input, grouping)?;
-    Some(Wire {
-        from,
-        stream,
-        grouping,
-    })
+    Some(Wire { from, stream, grouping })
 }
 
 fn unknown_stream(
@@ -90,10 +84,9 @@ fn unknown_stream(
         _ => format!("`{name}` has no stream `{}`", wanted.value),
     };
     let help = match names.as_slice() {
-        [] if producer.has_program() => Some(format!(
-            "add `outputs = [\"FIELD\", …]` to `{}`",
-            producer.header()
-        )),
+        [] if producer.has_program() => {
+            Some(format!("add `outputs = [\"FIELD\", …]` to `{}`", producer.header()))
+        }
         [] => None,
         [first, ..] if is_default => Some(format!("name one: \"{name}.{first}\"")),
         _ => suggest::help(&wanted.value, "stream", names),

@@ -39,10 +39,7 @@ pub fn dot(plan: &Plan) -> String {
 pub fn mermaid(plan: &Plan) -> String {
     let mut text = "flowchart LR\n".to_owned();
     let id = |component: &PlannedComponent| {
-        let place = plan
-            .components
-            .iter()
-            .position(|other| other.name == component.name);
+        let place = plan.components.iter().position(|other| other.name == component.name);
         format!("c{}", place.unwrap_or_default())
     };
     for component in &plan.components {
@@ -76,29 +73,17 @@ fn each_edge(plan: &Plan, mut draw: impl FnMut(&PlannedComponent, &PlannedCompon
 
 /// `split ×2` and what it runs.
 fn label(plan: &Plan, component: &PlannedComponent, line: &str) -> String {
-    let place = plan
-        .components
-        .iter()
-        .position(|other| other.name == component.name);
-    let tasks = plan
-        .tasks_of(ComponentIdx(place.unwrap_or_default() as u16))
-        .count();
+    let place = plan.components.iter().position(|other| other.name == component.name);
+    let tasks = plan.tasks_of(ComponentIdx(place.unwrap_or_default() as u16)).count();
     let runs = match &component.program {
         Some(program) => program.command.last().unwrap_or(&component.kind),
         None => &component.kind,
     };
-    let count = if tasks == 1 {
-        String::new()
-    } else {
-        format!(" ×{tasks}")
-    };
+    let count = if tasks == 1 { String::new() } else { format!(" ×{tasks}") };
     format!("{}{count}{line}{runs}", component.name)
 }
 
 fn quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }

@@ -128,9 +128,5 @@ fn show_stream(stream: &StreamDecl) -> String {
 
 fn lines(parts: impl Iterator<Item = String>) -> String {
     let parts: Vec<String> = parts.collect();
-    if parts.is_empty() {
-        "-".to_owned()
-    } else {
-        parts.join("\n")
-    }
+    if parts.is_empty() { "-".to_owned() } else { parts.join("\n") }
 }

@@ -87,27 +87,18 @@ impl Simulation {
         let id = self.next_part;
         self.next_part += 1;
         self.queued[lane as usize].push(id);
-        let part = Part {
-            task: TaskId(id),
-            bytes: vec![id as u8; length],
-        };
+        let part = Part { task: TaskId(id), bytes: vec![id as u8; length] };
         self.queue.push(lane, part);
     }
 
     fn send(&mut self) {
         loop {
             while let Some(outgoing) = self.sender.next() {
-                let flying = Flying {
-                    epoch: self.sender.epoch,
-                    numbered: outgoing.numbered,
-                };
+                let flying = Flying { epoch: self.sender.epoch, numbered: outgoing.numbered };
                 self.connections[0].push_back(flying);
             }
             let queued = [self.queue.bytes(Lane::Data), self.queue.bytes(Lane::Ack)];
-            let next = [
-                self.queue.next_length(Lane::Data),
-                self.queue.next_length(Lane::Ack),
-            ];
+            let next = [self.queue.next_length(Lane::Data), self.queue.next_length(Lane::Ack)];
             let Some(room) = self.sender.may_begin(queued, next, FULL) else {
                 return;
             };
@@ -148,10 +139,7 @@ impl Simulation {
             Step::Arrive { age, frames } => self.arrive(age, frames),
             Step::Repeat => {
                 if let Some(first) = self.connections[0].front() {
-                    let flying = Flying {
-                        epoch: first.epoch,
-                        numbered: first.numbered.clone(),
-                    };
+                    let flying = Flying { epoch: first.epoch, numbered: first.numbered.clone() };
                     self.connections[0].push_back(flying);
                 }
             }
@@ -205,22 +193,13 @@ proptest! {
 fn numbers_that_cannot_be_are_refused() {
     let mut sender = SenderSequence::new(WINDOWS);
     sender.connect();
-    assert_eq!(
-        sender.welcome(1),
-        Err(SequenceError::Future { named: 1, sent: 0 })
-    );
+    assert_eq!(sender.welcome(1), Err(SequenceError::Future { named: 1, sent: 0 }));
     sender.welcome(0).unwrap();
     sender.push(Batch::default());
     sender.next().unwrap();
     sender.taken(1).unwrap();
     sender.connect();
-    assert_eq!(
-        sender.welcome(0),
-        Err(SequenceError::Past {
-            named: 0,
-            acknowledged: 1
-        })
-    );
+    assert_eq!(sender.welcome(0), Err(SequenceError::Past { named: 0, acknowledged: 1 }));
 }
 
 #[test]
@@ -228,10 +207,7 @@ fn small_batches_wait_while_eight_are_under_way() {
     let mut sender = SenderSequence::new([1000, 1000]);
     sender.connect();
     sender.welcome(0).unwrap();
-    let batch = Batch {
-        bytes: [1, 0],
-        ..Batch::default()
-    };
+    let batch = Batch { bytes: [1, 0], ..Batch::default() };
     let begin =
         |sender: &SenderSequence, queued| sender.may_begin([queued, 0], [Some(1), None], 50);
     for _ in 0..8 {

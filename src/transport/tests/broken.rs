@@ -11,10 +11,7 @@ use super::proxy::Proxy;
 const TASK: TaskId = TaskId(4);
 
 fn tcp(slot: u16, dir: &Path) -> TransportOptions {
-    TransportOptions {
-        kind: EndpointKind::Tcp,
-        ..options(slot, 0, dir)
-    }
+    TransportOptions { kind: EndpointKind::Tcp, ..options(slot, 0, dir) }
 }
 
 async fn through_proxy(dir: &Path) -> (Node, Node, Proxy) {
@@ -22,10 +19,7 @@ async fn through_proxy(dir: &Path) -> (Node, Node, Proxy) {
     let taker = Node::quick(tcp(1, dir)).await;
     let address = taker.transport.address();
     let proxy = Proxy::before(&address.endpoint).await;
-    let address = PeerAddress {
-        endpoint: proxy.endpoint.clone(),
-        ..address
-    };
+    let address = PeerAddress { endpoint: proxy.endpoint.clone(), ..address };
     sender.transport.set_peer(address).unwrap();
     (sender, taker, proxy)
 }
@@ -68,21 +62,15 @@ async fn a_stalled_connection_is_noticed_and_its_late_delivery_does_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     let (mut sender, taker, proxy) = through_proxy(dir.path()).await;
     let outbound = sender.outbound(&taker);
-    sender
-        .event(|event| matches!(event, TransportEvent::Connected { .. }))
-        .await;
+    sender.event(|event| matches!(event, TransportEvent::Connected { .. })).await;
     send(&outbound, Lane::Data, TASK, part(0, 700)).await;
     assert!(sender.flushed().await);
     proxy.stall();
     for number in 1..1_000 {
         send(&outbound, Lane::Data, TASK, part(number, 700)).await;
     }
-    sender
-        .event(|event| matches!(event, TransportEvent::Unresponsive { .. }))
-        .await;
-    sender
-        .event(|event| matches!(event, TransportEvent::Connected { .. }))
-        .await;
+    sender.event(|event| matches!(event, TransportEvent::Unresponsive { .. })).await;
+    sender.event(|event| matches!(event, TransportEvent::Connected { .. })).await;
     assert!(sender.flushed().await);
     assert!(sender.stats(taker.slot()).resent_batches > 0);
     assert_eq!(taker.stats(sender.slot()).repeated_batches, 0);

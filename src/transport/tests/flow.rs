@@ -17,10 +17,7 @@ async fn parts_arrive_once_and_in_order_over_both_kinds_of_sockets() {
     const PARTS: u64 = 5_000;
     for kind in [EndpointKind::Ipc, EndpointKind::Tcp] {
         let dir = tempfile::tempdir().unwrap();
-        let with_kind = |slot| TransportOptions {
-            kind,
-            ..options(slot, 0, dir.path())
-        };
+        let with_kind = |slot| TransportOptions { kind, ..options(slot, 0, dir.path()) };
         let left = Node::quick(with_kind(0)).await;
         let right = Node::quick(with_kind(1)).await;
         introduce(&left, &right);
@@ -28,13 +25,7 @@ async fn parts_arrive_once_and_in_order_over_both_kinds_of_sockets() {
             let outbound = from.outbound(to);
             for number in 0..PARTS {
                 let task = if number % 2 == 0 { TASK } else { OTHER };
-                send(
-                    &outbound,
-                    Lane::Data,
-                    task,
-                    part(number, number as usize % 2_000),
-                )
-                .await;
+                send(&outbound, Lane::Data, task, part(number, number as usize % 2_000)).await;
             }
             assert!(from.flushed().await);
             for (task, first) in [(TASK, 0), (OTHER, 1)] {
@@ -48,10 +39,7 @@ async fn parts_arrive_once_and_in_order_over_both_kinds_of_sockets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_task_bounds_its_sender_and_holds_up_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
-    let small = |slot| TransportOptions {
-        credit: 100_000,
-        ..options(slot, 0, dir.path())
-    };
+    let small = |slot| TransportOptions { credit: 100_000, ..options(slot, 0, dir.path()) };
     let sender = Node::quick(small(0)).await;
     let taker = Node::slow(small(1)).await;
     introduce(&sender, &taker);
@@ -59,11 +47,7 @@ async fn a_slow_task_bounds_its_sender_and_holds_up_nobody_else() {
     let bell = Signal::new();
     assert_eq!(fill(&outbound, TASK, 0, 1_000, &bell), 100);
     until(|| taker.recorder.count(TASK, Lane::Data) == 100).await;
-    assert_eq!(
-        fill(&outbound, TASK, 100, 1_000, &bell),
-        0,
-        "a delivery gives no credit"
-    );
+    assert_eq!(fill(&outbound, TASK, 100, 1_000, &bell), 0, "a delivery gives no credit");
     assert_eq!(sender.stats(taker.slot()).spent_credit_bytes, 100_000);
     assert_eq!(taker.stats(sender.slot()).held_bytes, 100_000);
 
@@ -103,9 +87,7 @@ async fn parts_that_wait_for_a_link_become_full_batches() {
     let outbound = sender.outbound(&taker);
     // Nothing else runs on this thread before the first wait.
     for number in 0..1_000 {
-        outbound
-            .try_send(TASK, part(number, 100), &Signal::new())
-            .unwrap();
+        outbound.try_send(TASK, part(number, 100), &Signal::new()).unwrap();
     }
     assert!(sender.flushed().await);
     let stats = sender.stats(taker.slot());
@@ -120,9 +102,7 @@ async fn a_full_ack_queue_refuses_and_rings_when_it_is_emptied() {
     let outbound = sender.outbound(&taker);
     let bell = Signal::new();
     let window = options(0, 0, dir.path()).ack_window;
-    outbound
-        .try_send_acks(TASK, part(0, window), &bell)
-        .unwrap();
+    outbound.try_send_acks(TASK, part(0, window), &bell).unwrap();
     let refused = outbound.try_send_acks(TASK, part(1, 8), &bell);
     assert_eq!(refused, Err(Refused::Full(part(1, 8))));
     within(bell.wait()).await;
@@ -160,13 +140,7 @@ async fn garbage_on_the_socket_is_told_counted_and_harmless() {
     let timeout = options(0, 0, dir.path()).connect_timeout;
     let mut stranger = Dealer::connect(&endpoint, timeout).await.unwrap();
     let hello = taker.transport.address().boot.0.as_bytes().to_vec();
-    for head in [
-        Vec::new(),
-        b"GW".to_vec(),
-        b"GW\x01\x02".to_vec(),
-        vec![7; 1000],
-        hello,
-    ] {
+    for head in [Vec::new(), b"GW".to_vec(), b"GW\x01\x02".to_vec(), vec![7; 1000], hello] {
         stranger.send(Frame::bare(head)).await.unwrap();
         taker.event(is_nameless_error).await;
     }

@@ -94,11 +94,7 @@ impl Node {
             move |event| drop(tell.send(event)),
             Spawner::current(),
         );
-        Self {
-            transport: Arc::new(transport.await.unwrap()),
-            recorder,
-            events,
-        }
+        Self { transport: Arc::new(transport.await.unwrap()), recorder, events }
     }
 
     pub(super) fn outbound(&self, to: &Node) -> Outbound {

@@ -31,18 +31,10 @@ async fn what_a_removed_peer_had_not_taken_is_counted() {
     let (sender, taker) = pair(dir.path()).await;
     let outbound = sender.outbound(&taker);
     for number in 0..10 {
-        outbound
-            .try_send(TASK, part(number, 100), &Signal::new())
-            .unwrap();
+        outbound.try_send(TASK, part(number, 100), &Signal::new()).unwrap();
     }
     let lost = sender.transport.remove_peer(taker.slot());
-    assert_eq!(
-        lost,
-        Undelivered {
-            parts: 10,
-            bytes: 1_000
-        }
-    );
+    assert_eq!(lost, Undelivered { parts: 10, bytes: 1_000 });
     let stats = sender.stats(taker.slot());
     assert_eq!((stats.dropped_parts, stats.dropped_bytes), (10, 1_000));
 }
@@ -113,17 +105,8 @@ async fn another_process_at_the_peer_s_address_gets_nothing() {
     };
     let reason = "another process answers at the peer's address";
     assert_eq!(last_error.as_deref(), Some(reason));
-    let lost = sender
-        .transport
-        .set_peer(taker.transport.address())
-        .unwrap();
-    assert_eq!(
-        lost,
-        Undelivered {
-            parts: 1,
-            bytes: 100
-        }
-    );
+    let lost = sender.transport.set_peer(taker.transport.address()).unwrap();
+    assert_eq!(lost, Undelivered { parts: 1, bytes: 100 });
     send(&outbound, Lane::Data, TASK, part(1, 100)).await;
     assert!(sender.flushed().await);
     assert_eq!(taker.recorder.numbers(TASK, Lane::Data), [1]);

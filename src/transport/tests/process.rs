@@ -96,11 +96,7 @@ impl PeerProcess {
                 }
             }
         });
-        Self {
-            child,
-            address: serde_json::from_str(&address).unwrap(),
-            parts,
-        }
+        Self { child, address: serde_json::from_str(&address).unwrap(), parts }
     }
 
     fn signal(&self, signal: Kill) {
@@ -142,16 +138,10 @@ async fn a_stopped_process_is_told_and_goes_on_without_loss() {
         unreachable!("asked for");
     };
     assert_eq!((slot, boot), (PEER, peer.address.boot));
-    assert_eq!(
-        fill(&outbound, TASK, sent, 1_000, &bell),
-        0,
-        "memory stays bounded"
-    );
+    assert_eq!(fill(&outbound, TASK, sent, 1_000, &bell), 0, "memory stays bounded");
 
     peer.signal(Kill::SIGCONT);
-    sender
-        .event(|event| matches!(event, TransportEvent::Connected { .. }))
-        .await;
+    sender.event(|event| matches!(event, TransportEvent::Connected { .. })).await;
     for number in sent..sent + 2_000 {
         send(&outbound, Lane::Data, TASK, part(number, 1_000)).await;
     }
@@ -176,9 +166,7 @@ async fn a_killed_process_s_parts_do_not_reach_the_one_that_replaces_it() {
     let lost = fill(&outbound, TASK, 1, 1_000, &bell);
     killed.signal(Kill::SIGKILL);
     killed.child.wait().unwrap();
-    sender
-        .event(|event| matches!(event, TransportEvent::Disconnected { .. }))
-        .await;
+    sender.event(|event| matches!(event, TransportEvent::Disconnected { .. })).await;
 
     let fresh = PeerProcess::start(dir.path(), 1);
     let undelivered = sender.transport.set_peer(fresh.address.clone()).unwrap();

@@ -45,11 +45,7 @@ impl Proxy {
                 }
             }
         });
-        Self {
-            endpoint,
-            orders,
-            accepted,
-        }
+        Self { endpoint, orders, accepted }
     }
 
     /// Closes all connections, with whatever is on them.
