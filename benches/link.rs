@@ -5,8 +5,8 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use galewire::base::{BootId, Incarnation, Runtimes, Signal, TaskId, WorkerSlot, now};
@@ -32,7 +32,7 @@ struct Run {
     parts: usize,
 }
 
-fn bind(slot: u16, run: &Run, dir: &Path, mailbox: Sender<Bytes>, on: &Runtimes) -> Transport {
+fn bind(slot: u16, run: &Run, dir: &Path, inbound: Arc<dyn Inbound>, on: &Runtimes) -> Transport {
     let options = TransportOptions {
         kind: run.kind,
         ..TransportOptions::new(
@@ -42,7 +42,7 @@ fn bind(slot: u16, run: &Run, dir: &Path, mailbox: Sender<Bytes>, on: &Runtimes)
             dir.join("links"),
         )
     };
-    let bound = Transport::bind(options, Arc::new(Mailbox(mailbox)), |_| {}, on.io());
+    let bound = Transport::bind(options, inbound, |_| {}, on.io());
     on.io()
         .block_on(bound)
         .expect("a fresh folder can be bound")
@@ -84,8 +84,8 @@ fn measure(run: &Run) {
     let (left, right, waiting) = (runtimes(), runtimes(), runtimes());
     let (to_nobody, _nobody) = channel();
     let (to_consumer, mailbox) = channel();
-    let sender = bind(0, run, dir.path(), to_nobody, &left);
-    let taker = bind(1, run, dir.path(), to_consumer, &right);
+    let sender = bind(0, run, dir.path(), Arc::new(Mailbox(to_nobody)), &left);
+    let taker = bind(1, run, dir.path(), Arc::new(Mailbox(to_consumer)), &right);
     sender
         .set_peer(taker.address())
         .expect("the address is local");
@@ -107,6 +107,54 @@ fn measure(run: &Run) {
     );
 }
 
+/// Sends every part back to where it came from.
+struct Bouncer(OnceLock<Outbound>);
+
+impl Inbound for Bouncer {
+    fn deliver(&self, _from: WorkerSlot, task: TaskId, _lane: Lane, part: Bytes) {
+        let back = self.0.get().expect("set before anything is sent");
+        back.try_send_acks(task, part.to_vec(), &Signal::new())
+            .expect("one part at a time has room");
+    }
+}
+
+/// The way there and back of one small part on the ack lane, which needs no consumer.
+fn measure_round_trip(kind: EndpointKind) {
+    const ROUNDS: usize = 20_000;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtimes = || Runtimes::io_only().expect("a runtime");
+    let (left, right) = (runtimes(), runtimes());
+    let (to_caller, mailbox) = channel();
+    let run = Run {
+        kind,
+        units_per_part: 1,
+        parts: ROUNDS,
+    };
+    let near = bind(0, &run, dir.path(), Arc::new(Mailbox(to_caller)), &left);
+    let bouncer = Arc::new(Bouncer(OnceLock::new()));
+    let far = bind(1, &run, dir.path(), Arc::clone(&bouncer) as _, &right);
+    far.set_peer(near.address()).expect("the address is local");
+    near.set_peer(far.address()).expect("the address is local");
+    assert!(bouncer.0.set(far.peer(WorkerSlot(0))).is_ok());
+    let outbound = near.peer(WorkerSlot(1));
+    let mut micros: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let began = now();
+            outbound
+                .try_send_acks(TASK, vec![7; 64], &Signal::new())
+                .expect("one part at a time has room");
+            mailbox.recv().expect("it comes back");
+            now().since(began).as_micros()
+        })
+        .collect();
+    micros.sort_unstable();
+    println!(
+        "{kind:?}     64 B there and back: {} µs median, {} µs p99",
+        micros[ROUNDS / 2],
+        micros[ROUNDS * 99 / 100],
+    );
+}
+
 fn main() {
     for kind in [EndpointKind::Ipc, EndpointKind::Tcp] {
         for (units_per_part, parts) in
@@ -118,5 +166,6 @@ fn main() {
                 parts,
             });
         }
+        measure_round_trip(kind);
     }
 }

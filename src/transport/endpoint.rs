@@ -99,16 +99,20 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
             _lock: None,
         });
     }
-    let dir = &options.endpoint_dir;
+    let folder = |error| BindError::Folder {
+        path: options.endpoint_dir.clone(),
+        error,
+    };
+    let dir = std::path::absolute(&options.endpoint_dir).map_err(folder)?;
     let path = dir.join(format!("w{}.sock", options.slot));
     if path.as_os_str().len() > MAX_PATH {
         return Err(BindError::PathTooLong { path });
     }
-    let folder = |error| BindError::Folder {
-        path: dir.clone(),
-        error,
+    let Some(text) = path.to_str() else {
+        let unreadable = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
+        return Err(folder(unreadable));
     };
-    make_private(dir)?;
+    make_private(&dir)?;
     let lock_path = dir.join(format!("w{}.lock", options.slot));
     let lock = File::create(&lock_path).map_err(folder)?;
     match lock.try_lock() {
@@ -126,7 +130,7 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
         _ => {}
     }
     Ok(Reserved {
-        endpoint: format!("ipc://{}", path.display()),
+        endpoint: format!("ipc://{text}"),
         _lock: Some(lock),
     })
 }

@@ -144,7 +144,7 @@ impl Inbox {
             return None;
         }
         life.connection = Some(connection.clone());
-        life.replies.sent();
+        life.replies = Replies::new(self.window, self.credit);
         let answer = Header {
             sequence: life.sequence.last(),
             ..*header
