@@ -96,13 +96,20 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
     if options.kind == EndpointKind::Tcp {
         return Ok(Reserved { endpoint: "tcp://127.0.0.1:0".to_owned(), _lock: None });
     }
-    let dir = &options.endpoint_dir;
+    let folder = |error| BindError::Folder {
+        path: options.endpoint_dir.clone(),
+        error,
+    };
+    let dir = std::path::absolute(&options.endpoint_dir).map_err(folder)?;
     let path = dir.join(format!("w{}.sock", options.slot));
     if path.as_os_str().len() > MAX_PATH {
         return Err(BindError::PathTooLong { path });
     }
-    let folder = |error| BindError::Folder { path: dir.clone(), error };
-    make_private(dir)?;
+    let Some(text) = path.to_str() else {
+        let unreadable = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
+        return Err(folder(unreadable));
+    };
+    make_private(&dir)?;
     let lock_path = dir.join(format!("w{}.lock", options.slot));
     let lock = File::create(&lock_path).map_err(folder)?;
     match lock.try_lock() {
@@ -116,7 +123,10 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
         _ => {}
     }
-    Ok(Reserved { endpoint: format!("ipc://{}", path.display()), _lock: Some(lock) })
+    Ok(Reserved {
+        endpoint: format!("ipc://{text}"),
+        _lock: Some(lock),
+    })
 }
 
 fn make_private(dir: &Path) -> Result<(), BindError> {

@@ -48,7 +48,7 @@ impl Vigil {
     pub(super) fn tick(&mut self, now: Timestamp, planned: Duration) -> Pulse {
         let gap = now.since(self.ticked);
         if gap > planned * 2 {
-            let missed = gap - planned;
+            let missed = gap.saturating_sub(planned);
             self.heard = (self.heard + missed).min(now);
             self.connected = (self.connected + missed).min(now);
         }

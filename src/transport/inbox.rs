@@ -133,8 +133,11 @@ impl Inbox {
             return None;
         }
         life.connection = Some(connection.clone());
-        life.replies.sent();
-        let answer = Header { sequence: life.sequence.last(), ..*header };
+        life.replies = Replies::new(self.window, self.credit);
+        let answer = Header {
+            sequence: life.sequence.last(),
+            ..*header
+        };
         Some(encode(&answer, &Message::Welcome(credit.full_report())))
     }
 

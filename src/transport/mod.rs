@@ -18,6 +18,7 @@ mod credit;
 mod endpoint;
 mod event;
 mod frame;
+mod handle;
 mod heartbeat;
 mod inbound;
 mod inbox;
@@ -37,7 +38,8 @@ mod tests;
 
 pub use endpoint::{AddressError, BindError};
 pub use event::{Inbound, TransportEvent};
+pub use handle::{Outbound, Refused};
 pub use options::{EndpointKind, Lane, PeerAddress, TransportOptions};
-pub use peer::{Outbound, Refused};
+
 pub use service::{Transport, TransportError};
 pub use stats::{PeerStats, TransportStats, Undelivered};

@@ -14,62 +14,7 @@ use super::credit::{CreditError, Returned, SenderCredit};
 use super::queue::{Batch, Part, PartQueue};
 use super::sequence::{Outgoing, SenderSequence, SequenceError};
 use super::stats::{Counters, PeerStats, Undelivered};
-use super::{AddressError, Lane, PeerAddress, TransportOptions};
-
-/// A part that was not taken, given back as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// No credit, or no room in the ack queue; the waiter is rung when there may be.
-    Full(Vec<u8>),
-    /// The peer is gone, and no other is set in its place.
-    Gone(Vec<u8>),
-    /// Empty, or larger than any part may be: it will never be taken.
-    BadSize(Vec<u8>),
-}
-
-impl Refused {
-    /// The part.
-    pub fn into_part(self) -> Vec<u8> {
-        match self {
-            Self::Full(part) | Self::Gone(part) | Self::BadSize(part) => part,
-        }
-    }
-}
-
-/// Sends to one peer, whichever life of it is current. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Outbound(pub(super) Arc<Peer>);
-
-impl Outbound {
-    /// The peer.
-    pub fn slot(&self) -> WorkerSlot {
-        self.0.slot
-    }
-
-    /// Queues a part for a task, and spends as many bytes of this worker's credit there. A part larger
-    /// than the whole credit goes when all of it is free. Never waits.
-    ///
-    /// # Errors
-    /// The part comes back untouched. After [`Refused::Full`] the waiter is rung once: when the task has
-    /// given credit back, or when the peer is replaced or removed.
-    pub fn try_send(&self, task: TaskId, part: Vec<u8>, waiter: &Signal) -> Result<(), Refused> {
-        self.0.offer(Lane::Data, task, part, waiter)
-    }
-
-    /// Queues acks for a task. They wait for no tuple credit; only the link's own small ack queue
-    /// bounds them. Never waits.
-    ///
-    /// # Errors
-    /// As [`Self::try_send`]; the waiter is rung when the ack queue has been emptied.
-    pub fn try_send_acks(
-        &self,
-        task: TaskId,
-        part: Vec<u8>,
-        waiter: &Signal,
-    ) -> Result<(), Refused> {
-        self.0.offer(Lane::Ack, task, part, waiter)
-    }
-}
+use super::{AddressError, Lane, PeerAddress, Refused, TransportOptions};
 
 /// What went wrong with a peer's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -229,14 +174,17 @@ impl Peer {
         Ok((Some(wake), self.count_lost(old)))
     }
 
-    /// Ends the current life; sending is refused from now on. Which life it was, and what it lost.
+    /// Ends the current life; sending is refused from now on. Which life ended last, and what was lost
+    /// now.
     pub(super) fn end_life(&self) -> (Option<BootId>, Undelivered) {
         let mut state = self.lock();
         let old = state.life.take();
-        let boot = old.as_ref().map(|old| old.address.boot);
-        state.ended = boot.or(state.ended);
+        if let Some(old) = &old {
+            state.ended = Some(old.address.boot);
+        }
+        let ended = state.ended;
         drop(state);
-        (boot, self.count_lost(old))
+        (ended, self.count_lost(old))
     }
 
     fn count_lost(&self, old: Option<Life>) -> Undelivered {
@@ -247,7 +195,8 @@ impl Peer {
         lost
     }
 
-    fn offer(
+    /// Queues a part where credit or room allows it; otherwise the waiter is noted.
+    pub(super) fn offer(
         &self,
         lane: Lane,
         task: TaskId,
@@ -318,8 +267,9 @@ impl Peer {
         credits: &[Returned],
     ) -> Result<(), AnswerError> {
         let opened = self.with_life(boot, |life| life.sequence.welcome(last_taken));
-        opened.transpose()?;
-        Counters::add(&self.counters.connections, 1);
+        if opened.transpose()?.is_some() {
+            Counters::add(&self.counters.connections, 1);
+        }
         self.answer(boot, last_taken, credits)
     }
 

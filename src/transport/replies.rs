@@ -58,17 +58,14 @@ impl Replies {
     /// Whether to answer; `credit` bytes have been given back and not been reported.
     pub(super) fn due(&self, credit: u64) -> Due {
         let batches = self.frames >= FRAMES_PER_REPLY || self.bytes >= self.bytes_at_once;
-        if self.asked || (self.frames > 0 && batches) {
-            return Due::Now;
-        }
-        if self.frames > 0 {
-            return Due::Soon;
-        }
-        match credit {
-            0 => Due::Nothing,
-            _ if self.unheard >= UNHEARD_REPLIES => Due::Nothing,
-            _ if credit >= self.credit_at_once => Due::Now,
-            _ => Due::Soon,
+        let may_tell = self.frames > 0 || self.unheard < UNHEARD_REPLIES;
+        if self.asked || (self.frames > 0 && batches) || (may_tell && credit >= self.credit_at_once)
+        {
+            Due::Now
+        } else if self.frames > 0 || (may_tell && credit > 0) {
+            Due::Soon
+        } else {
+            Due::Nothing
         }
     }
 
@@ -104,6 +101,8 @@ mod tests {
     fn credit_waits_until_it_is_a_quarter_and_pings_never_wait() {
         let mut replies = Replies::new(1000, 1000);
         assert_eq!(replies.due(249), Due::Soon);
+        assert_eq!(replies.due(250), Due::Now);
+        replies.batch(1);
         assert_eq!(replies.due(250), Due::Now);
         replies.ping();
         assert_eq!(replies.due(0), Due::Now);
