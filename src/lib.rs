@@ -5,6 +5,7 @@
 
 pub mod ack;
 pub mod base;
+pub mod builtin;
 pub mod component;
 pub mod control;
 pub mod executor;

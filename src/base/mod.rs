@@ -17,5 +17,5 @@ pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
 pub use runtime::{Job, Runtimes, Spawner, panic_text};
 pub use signal::Signal;
-pub use time::{Timestamp, now, unix_millis};
+pub use time::{Timestamp, now, unix_millis, unix_nanos};
 pub use units::{ByteSize, UnitError, parse_duration, show_duration};
