@@ -4,6 +4,7 @@
 //! See `ARCHITECTURE.md` for the layers; each module may import only from those before it.
 
 pub mod base;
+pub mod cli;
 pub mod component;
 pub mod grouping;
 pub mod metrics;
