@@ -5,7 +5,7 @@
 
 pub mod ack;
 pub mod base;
-pub mod builtin;
+pub mod cli;
 pub mod component;
 pub mod control;
 pub mod executor;

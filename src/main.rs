@@ -1,3 +1,7 @@
 //! The `galewire` command.
 
-fn main() {}
+use galewire::component::Registry;
+
+fn main() -> std::process::ExitCode {
+    galewire::cli::main_with(Registry::new())
+}

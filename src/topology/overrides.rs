@@ -27,8 +27,8 @@ pub(crate) fn read(
         diagnostics.push(Diagnostic::error(whole, message).help("`--set topology.workers=2`"));
         return None;
     };
-    let single_line = !value.contains('\n');
-    if single_line && let Ok(table) = DeTable::parse(text) {
+    // A line break could smuggle other keys in; a value with one is a string.
+    if !text.contains('\n') && let Ok(table) = DeTable::parse(text) {
         return Some(node::from_toml(table.get_ref(), source, diagnostics));
     }
     let path = match DeTable::parse(&format!("{key}=0")) {

@@ -1,0 +1,59 @@
+//! The command line, declared.
+
+use clap::{Parser, Subcommand};
+
+use crate::base::ExitCode;
+
+use super::check::CheckArguments;
+use super::components::ComponentsArguments;
+use super::new::NewArguments;
+use super::plan::PlanArguments;
+
+const EXAMPLES: &str = "\
+Examples:
+  galewire new hello --lang python     a small topology that runs at once
+  galewire check hello/hello.toml      everything that is wrong with it, or nothing
+  galewire plan hello/hello.toml       what would run where
+
+`galewire help exit-codes` lists what the exit codes mean.";
+
+/// Storm-style stream processing: one binary, one TOML file, bolts in Python, Node or any language.
+#[derive(Debug, Parser)]
+#[command(name = "galewire", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check a topology file: all errors and warnings at once, nothing is started
+    Check(CheckArguments),
+    /// Show what would run where
+    Plan(PlanArguments),
+    /// Print the JSON Schema of topology files, for editors
+    Schema,
+    /// List the built-in components and their options
+    Components(ComponentsArguments),
+    /// Make a folder with a small topology that runs at once
+    New(NewArguments),
+    /// Print help on a command, or on `exit-codes`
+    Help(HelpArguments),
+}
+
+/// What to print help on.
+#[derive(Debug, clap::Args)]
+pub(super) struct HelpArguments {
+    /// A command, or `exit-codes`
+    pub(super) topic: Option<String>,
+}
+
+/// The table of exit codes.
+pub(super) fn exit_codes() -> String {
+    let mut text = "Exit codes of galewire\n".to_owned();
+    for (code, meaning) in ExitCode::TABLE {
+        text.push_str(&format!("  {:>3}  {meaning}\n", *code as u8));
+    }
+    text
+}
