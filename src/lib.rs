@@ -6,4 +6,5 @@
 pub mod base;
 pub mod component;
 pub mod metrics;
+pub mod multilang;
 pub mod tuple;

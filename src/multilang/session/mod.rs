@@ -1,0 +1,23 @@
+//! The conversation with a child, as pure state machines: messages and time in, bytes and effects
+//! out. Nothing here does I/O, reads a clock or waits; effects go through the component's collector
+//! and reporter, bytes through an outbox that the shells empty.
+
+mod answers;
+mod bolt;
+mod desk;
+mod flow;
+mod handshake;
+mod hear;
+mod liveness;
+mod open;
+mod outbox;
+mod settings;
+mod spout;
+mod spout_hear;
+mod streams;
+
+pub(super) use bolt::BoltSession;
+pub(super) use handshake::handshake;
+pub(super) use outbox::{BatchLimits, Numbers, Outbox};
+pub(super) use settings::Settings;
+pub(super) use spout::{SpoutSession, Wanted};
