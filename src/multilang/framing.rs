@@ -48,7 +48,7 @@ pub enum FramingError {
 
 /// What came out of the pipe.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub(super) enum Piece<'a> {
     /// Everything before a line `end`, without its last line break.
     Frame(Cow<'a, str>),
     /// A line that belongs to no message.
@@ -56,8 +56,8 @@ pub enum Piece<'a> {
 }
 
 /// Splits one child's output.
-#[derive(Debug)]
-pub struct Framer {
+#[derive(Debug, Default)]
+pub(super) struct Framer {
     limit: usize,
     buffer: Vec<u8>,
     /// Where the frame in hand starts.
@@ -70,7 +70,7 @@ pub struct Framer {
 
 impl Framer {
     /// A framer for one child's life; messages may have up to `limit` bytes.
-    pub fn new(protocol: Protocol, limit: ByteSize) -> Self {
+    pub(super) fn new(protocol: Protocol, limit: ByteSize) -> Self {
         match protocol {
             Protocol::Json => Self {
                 limit: limit.as_usize(),
@@ -83,7 +83,7 @@ impl Framer {
     }
 
     /// Adds bytes as they were read.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {
             self.forget(self.start);
         } else if self.start >= COMPACT && self.start >= self.buffer.len() / 2 {
@@ -96,7 +96,7 @@ impl Framer {
     ///
     /// # Errors
     /// A frame beyond the limit; the framer is of no use afterwards.
-    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FramingError> {
+    pub(super) fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FramingError> {
         while let Some(found) = memchr(b'\n', &self.buffer[self.seen..]) {
             let line_end = self.seen + found;
             let line = self.line..line_end;
@@ -120,7 +120,7 @@ impl Framer {
     }
 
     /// What is left when the child has closed its output.
-    pub fn finish(&mut self) -> Option<Piece<'_>> {
+    pub(super) fn finish(&mut self) -> Option<Piece<'_>> {
         let rest = self.start..self.buffer.len();
         self.start = rest.end;
         self.line = rest.end;

@@ -24,5 +24,6 @@ pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use kinds::{CommandBolt, CommandSpout, register};
 pub use options::{CommandOptions, Language, TaskIds};
 pub use sdk::{SdkError, unpack};
+pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;

@@ -153,6 +153,7 @@ impl CommandOptions {
             Numbers::AsTheyAre
         };
         Settings {
+            protocol: self.protocol,
             offer_batch: self.batch,
             heartbeat: self.heartbeat,
             activation: self.activation,

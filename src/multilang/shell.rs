@@ -9,14 +9,11 @@ use std::time::Duration;
 use crate::component::{ComponentError, Context};
 
 use super::command::{CommandLine, how_it_ended};
-use super::framing::{Framer, MAX_MESSAGE, Piece};
-use super::message::Message;
 use super::options::CommandOptions;
 use super::pipes::{Ended, Pipes, Wish};
 use super::process::Process;
-use super::salvage::salvage;
 use super::sdk;
-use super::session::{BatchLimits, Outbox, handshake};
+use super::session::{BatchLimits, Outbox, SessionError, handshake};
 
 /// Everything about a child but its session.
 #[derive(Debug)]
@@ -24,15 +21,6 @@ pub(super) struct Life {
     component: String,
     command: CommandLine,
     process: Process,
-    framer: Framer,
-}
-
-/// Something that a child's output came to.
-pub(super) enum Heard<'a> {
-    /// Messages of one frame.
-    Message(&'a Message<'a>),
-    /// Text that is no message.
-    Stray(&'a str),
 }
 
 impl Life {
@@ -64,42 +52,13 @@ impl Life {
             component: context.component.clone(),
             command,
             process,
-            framer: Framer::new(options.protocol, MAX_MESSAGE),
         };
         Ok((life, handshake))
     }
 
-    /// Hands the session what the child has said since the last time; whether it said anything.
-    ///
-    /// # Errors
-    /// What `hear` returns, and output that cannot be read any further.
-    pub(super) fn listen<E>(
-        &mut self,
-        mut hear: impl FnMut(Heard<'_>) -> Result<(), E>,
-    ) -> Result<bool, ComponentError>
-    where
-        E: std::fmt::Display,
-    {
-        let mut any = false;
-        while let Some(chunk) = self.process.pipes().take_output() {
-            any = true;
-            self.framer.push(&chunk);
-            loop {
-                let piece = match self.framer.next_piece() {
-                    Ok(Some(piece)) => piece,
-                    Ok(None) => break,
-                    Err(error) => {
-                        let message = format!("{} {error}", self.command.shown());
-                        return Err(self.explained(ComponentError::restart(message), None));
-                    }
-                };
-                if let Err(error) = hear_piece(&piece, &mut hear) {
-                    let message = format!("{} {error}", self.command.shown());
-                    return Err(self.explained(ComponentError::restart(message), None));
-                }
-            }
-        }
-        Ok(any)
+    /// The oldest chunk of output that was not taken yet.
+    pub(super) fn take_output(&self) -> Option<Vec<u8>> {
+        self.process.pipes().take_output()
     }
 
     /// Gives the child what waits for it.
@@ -126,18 +85,9 @@ impl Life {
         self.process.pipes().wish(Wish::Kill);
     }
 
-    /// Why the life is over, once it is and everything it said was heard; `last_words` gets what
-    /// it wrote behind its last message.
-    pub(super) fn ended(
-        &mut self,
-        last_error: Option<&str>,
-        last_words: impl FnOnce(&str),
-    ) -> Option<ComponentError> {
-        let ended = self.process.pipes().take_ended()?;
-        if let Some(Piece::Stray(text) | Piece::Frame(text)) = self.framer.finish() {
-            last_words(&text);
-        }
-        Some(match ended {
+    /// Why the life is over, once it is and all of its output was taken.
+    pub(super) fn ended(&self, last_error: Option<&str>) -> Option<ComponentError> {
+        Some(match self.process.pipes().take_ended()? {
             Ended::NotStarted(error) => self.command.not_started(&self.component, &error),
             Ended::Exited(status) => {
                 let message = format!("{} {}", self.command.shown(), how_it_ended(status));
@@ -149,7 +99,7 @@ impl Life {
     /// A session's reason to give the child up.
     pub(super) fn given_up(
         &self,
-        error: &impl std::fmt::Display,
+        error: &SessionError,
         last_error: Option<&str>,
     ) -> ComponentError {
         let message = format!("{} {error}", self.command.shown());
@@ -168,22 +118,4 @@ impl Life {
             error.with_detail(parts.join("\n"))
         }
     }
-}
-
-fn hear_piece<E>(
-    piece: &Piece<'_>,
-    hear: &mut impl FnMut(Heard<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let frame = match piece {
-        Piece::Stray(line) => return hear(Heard::Stray(line)),
-        Piece::Frame(frame) => frame,
-    };
-    let found = salvage(frame);
-    if !found.stray.is_empty() {
-        hear(Heard::Stray(found.stray))?;
-    }
-    for message in &found.messages {
-        hear(Heard::Message(message))?;
-    }
-    Ok(())
 }

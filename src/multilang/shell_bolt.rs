@@ -11,7 +11,7 @@ use crate::tuple::Tuple;
 
 use super::options::CommandOptions;
 use super::session::BoltSession;
-use super::shell::{Heard, Life};
+use super::shell::Life;
 
 /// One life of a bolt in a child process.
 #[derive(Debug)]
@@ -57,23 +57,17 @@ impl ShellBolt {
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let Self { life, session } = self;
-        let any = life.listen(|heard| match heard {
-            Heard::Message(message) => session.hear(message, at, out),
-            Heard::Stray(text) => {
-                session.desk().stray(text);
-                Ok(())
+        while let Some(chunk) = life.take_output() {
+            if let Err(error) = session.read(&chunk, at, out) {
+                return Err(life.given_up(&error, session.desk().last_error()));
             }
-        })?;
-        if any {
-            session.heard(at);
-            session.heard_all(at);
         }
-        let last_error = session.desk().last_error().map(str::to_owned);
-        if let Some(error) = life.ended(last_error.as_deref(), |text| session.desk().stray(text)) {
+        if let Some(error) = life.ended(session.desk().last_error()) {
+            session.finish();
             return Err(error);
         }
         if let Err(error) = session.advance(at, life.has_room(), out) {
-            return Err(life.given_up(&error, last_error.as_deref()));
+            return Err(life.given_up(&error, session.desk().last_error()));
         }
         life.send(session.outbox());
         Ok(())
@@ -87,13 +81,7 @@ impl Bolt for ShellBolt {
         _out: &mut Collector<'_>,
     ) -> Result<(), ComponentError> {
         let (life, handshake) = Life::start(&self.options, context)?;
-        let mut session = BoltSession::new(
-            self.options.settings(context),
-            context,
-            context.reporter.clone(),
-            &handshake,
-            now(),
-        );
+        let mut session = BoltSession::new(&self.options, context, &handshake, now());
         life.send(session.outbox());
         self.open = Some(Open { life, session });
         Ok(())

@@ -15,7 +15,7 @@ use crate::component::{
 
 use super::options::CommandOptions;
 use super::session::{SpoutSession, Wanted};
-use super::shell::{Heard, Life};
+use super::shell::Life;
 
 /// Message numbers are those of a life in the lower bits, and the life's own number above.
 const LIFE_BITS: u32 = 40;
@@ -81,22 +81,17 @@ impl ShellSpout {
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
         let Self { life, session, .. } = self;
-        let any = life.listen(|heard| match heard {
-            Heard::Message(message) => session.hear(message, at, out),
-            Heard::Stray(text) => {
-                session.desk().stray(text);
-                Ok(())
+        while let Some(chunk) = life.take_output() {
+            if let Err(error) = session.read(&chunk, at, out) {
+                return Err(life.given_up(&error, session.desk().last_error()));
             }
-        })?;
-        if any {
-            session.heard(at);
         }
-        let last_error = session.desk().last_error().map(str::to_owned);
-        if let Some(error) = life.ended(last_error.as_deref(), |text| session.desk().stray(text)) {
+        if let Some(error) = life.ended(session.desk().last_error()) {
+            session.finish();
             return Err(error);
         }
         if let Err(error) = session.advance(at) {
-            return Err(life.given_up(&error, last_error.as_deref()));
+            return Err(life.given_up(&error, session.desk().last_error()));
         }
         life.send(session.outbox());
         Ok(())
@@ -117,14 +112,7 @@ impl Spout for ShellSpout {
     fn open(&mut self, context: &Arc<Context>) -> Result<(), ComponentError> {
         let (life, handshake) = Life::start(&self.options, context)?;
         let first_id = LIVES.fetch_add(1, Ordering::Relaxed) << LIFE_BITS;
-        let mut session = SpoutSession::new(
-            self.options.settings(context),
-            context,
-            context.reporter.clone(),
-            &handshake,
-            first_id,
-            now(),
-        );
+        let mut session = SpoutSession::new(&self.options, context, &handshake, first_id, now());
         session.set_active(self.active);
         life.send(session.outbox());
         self.open = Some(Open {

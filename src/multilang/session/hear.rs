@@ -8,7 +8,8 @@ use crate::tuple::{Anchors, Flags, JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Message, each_anchor, each_element, read_tuple};
 use super::answers::{Named, named};
-use super::bolt::{BoltSession, Mark};
+use super::bolt::BoltSession;
+use super::marks::Mark;
 use super::open::OpenTuple;
 use super::outbox::BatchLimits;
 use super::settings::SessionError;
@@ -21,7 +22,7 @@ impl BoltSession {
     ///
     /// # Errors
     /// When the child has to be given up.
-    pub(crate) fn hear(
+    pub(super) fn hear(
         &mut self,
         message: &Message<'_>,
         now: Timestamp,
@@ -68,11 +69,6 @@ impl BoltSession {
             }
         }
         Ok(())
-    }
-
-    /// Goes on with what became possible through the last messages.
-    pub(crate) fn heard_all(&mut self, now: Timestamp) {
-        self.send_waiting(now);
     }
 
     fn greet(&mut self, hello: &Hello<'_>, now: Timestamp) {

@@ -5,10 +5,13 @@
 mod answers;
 mod bolt;
 mod desk;
+mod due;
 mod flow;
 mod handshake;
 mod hear;
+mod listen;
 mod liveness;
+mod marks;
 mod open;
 mod outbox;
 mod settings;
@@ -16,8 +19,9 @@ mod spout;
 mod spout_hear;
 mod streams;
 
-pub(super) use bolt::BoltSession;
+pub use bolt::BoltSession;
 pub(super) use handshake::handshake;
 pub(super) use outbox::{BatchLimits, Numbers, Outbox};
+pub use settings::SessionError;
 pub(super) use settings::Settings;
 pub(super) use spout::{SpoutSession, Wanted};

@@ -5,11 +5,14 @@ use std::time::Duration;
 use crate::base::show_duration;
 use crate::tuple::JsonError;
 
+use super::super::framing::{FramingError, Protocol};
 use super::outbox::Numbers;
 
 /// The settings of one child's session.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// How messages are framed.
+    pub(crate) protocol: Protocol,
     /// Whether batch frames were offered.
     pub(crate) offer_batch: bool,
     /// Whether the child may be sent heartbeats.
@@ -34,7 +37,7 @@ pub(crate) struct Settings {
 
 /// Why a child is given up and started again. Fits behind the child's command line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SessionError {
+pub enum SessionError {
     /// No answer to the handshake.
     #[error("did not answer the handshake within {}", show_duration(*.0))]
     NoHandshake(Duration),
@@ -47,6 +50,9 @@ pub(crate) enum SessionError {
         show_duration(*.0)
     )]
     TupleTimeout(Duration),
+    /// Output without an end.
+    #[error("{0}")]
+    Framing(#[from] FramingError),
     /// A message of a known form whose inside is not what the form says.
     #[error("sent a malformed message: {0}")]
     Malformed(#[from] JsonError),

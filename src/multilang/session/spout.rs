@@ -9,10 +9,13 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use crate::base::Timestamp;
-use crate::component::{Context, MessageId, Replay, Reporter};
+use crate::component::{Context, MessageId, Replay, SpoutCollector};
 use crate::tuple::{RawJson, Value};
 
+use super::super::framing::{Framer, MAX_MESSAGE, Piece};
+use super::super::options::CommandOptions;
 use super::desk::Desk;
+use super::listen::{Heard, listen};
 use super::liveness::Liveness;
 use super::outbox::Outbox;
 use super::settings::{SessionError, Settings};
@@ -76,6 +79,7 @@ pub(crate) enum Wanted {
 /// The session of one life of one child.
 #[derive(Debug)]
 pub(crate) struct SpoutSession {
+    pub(super) framer: Framer,
     pub(super) settings: Settings,
     pub(super) outbox: Outbox,
     pub(super) desk: Desk,
@@ -105,19 +109,20 @@ impl SpoutSession {
     /// A session that begins with `handshake` in its outbox. Its messages are numbered from
     /// `first_id`, which no other life may use.
     pub(crate) fn new(
-        settings: Settings,
+        options: &CommandOptions,
         context: &Context,
-        reporter: Reporter,
         handshake: &[u8],
         first_id: u64,
         now: Timestamp,
     ) -> Self {
+        let settings = options.settings(context);
         let mut outbox = Outbox::new(settings.numbers);
         outbox.message(handshake);
         Self {
+            framer: Framer::new(settings.protocol, MAX_MESSAGE),
             settings,
             outbox,
-            desk: Desk::new(reporter),
+            desk: Desk::new(context.reporter.clone()),
             streams: Streams::new(context),
             greeted: false,
             replay_engine: false,
@@ -337,9 +342,34 @@ impl SpoutSession {
         }
     }
 
-    /// Output came from the child.
-    pub(crate) fn heard(&mut self, now: Timestamp) {
+    /// Handles bytes that the child wrote, as far as they are whole messages.
+    ///
+    /// # Errors
+    /// When the child has to be given up.
+    pub(crate) fn read(
+        &mut self,
+        chunk: &[u8],
+        now: Timestamp,
+        out: &mut SpoutCollector<'_>,
+    ) -> Result<(), SessionError> {
         self.liveness.heard(now);
+        let mut framer = std::mem::take(&mut self.framer);
+        let result = listen(&mut framer, chunk, |heard| match heard {
+            Heard::Message(message) => self.hear(message, now, out),
+            Heard::Stray(text) => {
+                self.desk.stray(text);
+                Ok(())
+            }
+        });
+        self.framer = framer;
+        result
+    }
+
+    /// The child will write no more: what it left unfinished is text.
+    pub(crate) fn finish(&mut self) {
+        if let Some(Piece::Stray(text) | Piece::Frame(text)) = self.framer.finish() {
+            self.desk.stray(&text);
+        }
     }
 
     /// Does what is due. Called after output was handled, and at least twice a second.

@@ -14,7 +14,7 @@ impl SpoutSession {
     ///
     /// # Errors
     /// When the child has to be given up.
-    pub(crate) fn hear(
+    pub(super) fn hear(
         &mut self,
         message: &Message<'_>,
         now: Timestamp,
