@@ -1,0 +1,29 @@
+//! Components that run as child processes and speak Storm's multilang protocol.
+//!
+//! `multilang/PROTOCOL.md` says what goes over the pipes. The conversation is pure
+//! ([`session`], framing, messages); one file starts processes. Nothing here routes a tuple, and nothing
+//! acks for a child.
+
+mod command;
+mod framing;
+mod kinds;
+mod message;
+mod options;
+mod pipes;
+mod process;
+mod salvage;
+mod sdk;
+mod session;
+mod shell;
+mod shell_bolt;
+mod shell_spout;
+#[cfg(test)]
+mod tests;
+
+pub use framing::{FramingError, MAX_MESSAGE, Protocol};
+pub use kinds::{CommandBolt, CommandSpout, register};
+pub use options::{CommandOptions, Language, TaskIds};
+pub use sdk::{SdkError, unpack};
+pub use session::{BoltSession, SessionError};
+pub use shell_bolt::ShellBolt;
+pub use shell_spout::ShellSpout;

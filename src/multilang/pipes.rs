@@ -1,0 +1,277 @@
+//! What stands between a child's pipes and its component: bounded queues in both directions.
+//!
+//! Jobs on the I/O threads fill and empty them; the component's loop does the same from its side and
+//! never waits. Nothing is parsed here.
+
+use std::collections::VecDeque;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use crate::base::Signal;
+
+/// Bytes of output that wait for the component's loop before the pipe is left to fill.
+const MAX_OUTPUT: usize = 1 << 20;
+/// Bytes of input that wait for the child before the component is not ready for more.
+const MAX_INPUT: usize = 256 << 10;
+/// Lines of stderr that are kept to explain a death.
+const STDERR_LINES: usize = 20;
+
+/// What is to become of the child; only ever goes down the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    /// It runs.
+    Run,
+    /// Its input ends; then SIGTERM, then SIGKILL, with a grace before each.
+    Stop,
+    /// SIGKILL at once.
+    Kill,
+}
+
+/// How a child's life ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// It never began.
+    NotStarted(io::Error),
+    /// It exited or was killed.
+    Exited(ExitStatus),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    output: VecDeque<Vec<u8>>,
+    output_bytes: usize,
+    output_ended: bool,
+    reader_waits_for_space: bool,
+    urgent: VecDeque<Vec<u8>>,
+    data: VecDeque<Vec<u8>>,
+    input_bytes: usize,
+    input_ends: bool,
+    input_broken: bool,
+    stderr: VecDeque<String>,
+    pid: Option<u32>,
+    ended: Option<Ended>,
+    orphaned: bool,
+}
+
+/// Shared by the component's loop and the jobs of one child.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    state: Mutex<State>,
+    space: Notify,
+    work: Notify,
+    output_end: Notify,
+    wish: watch::Sender<Wish>,
+    waker: Signal,
+}
+
+impl Pipes {
+    /// Empty pipes of a child that runs; `waker` rings the component's loop.
+    pub(super) fn new(waker: Signal) -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            space: Notify::new(),
+            work: Notify::new(),
+            output_end: Notify::new(),
+            wish: watch::Sender::new(Wish::Run),
+            waker,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // The component's side.
+
+    /// The oldest chunk of output.
+    pub(super) fn take_output(&self) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        let chunk = state.output.pop_front()?;
+        state.output_bytes -= chunk.len();
+        drop(state);
+        self.space.notify_one();
+        Some(chunk)
+    }
+
+    /// Adds bytes for the child.
+    pub(super) fn send(&self, urgent: Vec<u8>, data: Vec<u8>) {
+        let mut state = self.lock();
+        if state.input_broken {
+            return; // It is dying: what it was given fails with it.
+        }
+        for (bytes, is_urgent) in [(urgent, true), (data, false)] {
+            if !bytes.is_empty() {
+                state.input_bytes += bytes.len();
+                if is_urgent {
+                    state.urgent.push_back(bytes);
+                } else {
+                    state.data.push_back(bytes);
+                }
+            }
+        }
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Whether the child should be given more; the waker rings when that changes to true.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().input_bytes < MAX_INPUT
+    }
+
+    /// Wishes for an end; a wish for less than was wished already is ignored.
+    pub(super) fn wish(&self, wish: Wish) {
+        if wish >= Wish::Stop {
+            self.lock().input_ends = true;
+            self.work.notify_one();
+        }
+        self.wish.send_if_modified(|current| {
+            let more = wish > *current;
+            *current = wish.max(*current);
+            more
+        });
+    }
+
+    /// The component is gone: output is thrown away from now on.
+    pub(super) fn orphan(&self) {
+        self.lock().orphaned = true;
+        self.space.notify_one();
+        self.wish(Wish::Kill);
+    }
+
+    /// Takes the end of the life, once it is over and all its output was taken.
+    pub(super) fn take_ended(&self) -> Option<Ended> {
+        let mut state = self.lock();
+        if state.output.is_empty() {
+            state.ended.take()
+        } else {
+            None
+        }
+    }
+
+    /// The last lines of stderr.
+    pub(super) fn last_stderr(&self) -> Vec<String> {
+        self.lock().stderr.iter().cloned().collect()
+    }
+
+    /// The process id, while the child has not been reaped.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.lock().pid
+    }
+
+    // The jobs' side.
+
+    pub(super) fn set_pid(&self, pid: Option<u32>) {
+        self.lock().pid = pid;
+    }
+
+    pub(super) fn wishes(&self) -> watch::Receiver<Wish> {
+        self.wish.subscribe()
+    }
+
+    pub(super) fn ring(&self) {
+        self.waker.ring();
+    }
+
+    /// Waits until output may be read.
+    pub(super) async fn output_space(&self) {
+        loop {
+            {
+                let mut state = self.lock();
+                let free = state.output_bytes < MAX_OUTPUT || state.orphaned;
+                state.reader_waits_for_space = !free;
+                if free {
+                    return;
+                }
+            }
+            self.space.notified().await;
+        }
+    }
+
+    pub(super) fn put_output(&self, chunk: &[u8]) {
+        let mut state = self.lock();
+        if !state.orphaned {
+            state.output_bytes += chunk.len();
+            state.output.push_back(chunk.to_vec());
+        }
+        drop(state);
+        self.waker.ring();
+    }
+
+    pub(super) fn end_output(&self) {
+        self.lock().output_ended = true;
+        self.output_end.notify_one();
+        self.waker.ring();
+    }
+
+    /// Waits for the end of the output.
+    pub(super) async fn output_ended(&self) {
+        while !self.output_has_ended() {
+            self.output_end.notified().await;
+        }
+    }
+
+    fn output_has_ended(&self) -> bool {
+        self.lock().output_ended
+    }
+
+    pub(super) fn reader_waits_for_space(&self) -> bool {
+        self.lock().reader_waits_for_space
+    }
+
+    /// The next bytes for the child; `None` when its input ends.
+    pub(super) async fn next_input(&self) -> Option<Vec<u8>> {
+        loop {
+            {
+                let mut state = self.lock();
+                let next = state.urgent.pop_front();
+                if let Some(bytes) = next.or_else(|| state.data.pop_front()) {
+                    return Some(bytes);
+                }
+                if state.input_ends {
+                    return None;
+                }
+            }
+            self.work.notified().await;
+        }
+    }
+
+    /// Bytes have gone into the pipe.
+    pub(super) fn written(&self, count: usize) {
+        let mut state = self.lock();
+        let was_full = state.input_bytes >= MAX_INPUT;
+        state.input_bytes -= count.min(state.input_bytes);
+        let rings = was_full && state.input_bytes < MAX_INPUT;
+        drop(state);
+        if rings {
+            self.waker.ring();
+        }
+    }
+
+    /// The child reads no more.
+    pub(super) fn break_input(&self) {
+        let mut state = self.lock();
+        state.input_broken = true;
+        state.urgent.clear();
+        state.data.clear();
+        state.input_bytes = 0;
+    }
+
+    pub(super) fn put_stderr(&self, line: &str) {
+        let mut state = self.lock();
+        if state.stderr.len() == STDERR_LINES {
+            state.stderr.pop_front();
+        }
+        state.stderr.push_back(line.to_owned());
+    }
+
+    pub(super) fn end(&self, ended: Ended) {
+        let mut state = self.lock();
+        state.pid = None;
+        state.ended = Some(ended);
+        drop(state);
+        self.waker.ring();
+    }
+}

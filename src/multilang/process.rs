@@ -1,0 +1,331 @@
+//! Starts child processes, moves bytes between their pipes and [`Pipes`], and ends them for good.
+//!
+//! The only file of this module that touches processes. It never looks into the bytes.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::watch;
+use tokio::time::{Instant, interval, sleep_until, timeout};
+
+use crate::base::{Job, Spawner};
+use crate::component::{Level, Reporter};
+
+use super::command::CommandLine;
+use super::pipes::{Ended, Pipes, Wish};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 << 10;
+/// How often the component's loop is rung, so that it can look at its time-outs.
+const PULSE: Duration = Duration::from_millis(250);
+/// How long the pipes of a dead child may stay open in the hands of its own children.
+const LEFTOVERS: Duration = Duration::from_millis(500);
+/// A longer line of stderr is cut into lines of this length.
+const MAX_STDERR_LINE: usize = 16 << 10;
+
+/// A running child, or one that is being started. Dropping it kills the whole process group.
+#[derive(Debug)]
+pub(super) struct Process {
+    pipes: Arc<Pipes>,
+}
+
+impl Process {
+    /// Starts a command. Failure to do so is the end of its life, told by the pipes.
+    pub(super) fn start(
+        command: CommandLine,
+        grace: Duration,
+        pipes: Arc<Pipes>,
+        io: &Spawner,
+        reporter: Reporter,
+    ) -> Self {
+        let job = run(command, grace, pipes.clone(), io.clone(), reporter);
+        io.spawn(Job::Owned("child process"), job);
+        Self { pipes }
+    }
+
+    /// The pipes.
+    pub(super) fn pipes(&self) -> &Pipes {
+        &self.pipes
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.pipes.orphan();
+        // The I/O thread kills it too, but that may be gone already.
+        if let Some(pid) = self.pipes.pid() {
+            signal_group(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+/// One life, from start to end. Runs on an I/O thread, which lives as long as this process: the
+/// parent-death signal is bound to the thread that starts the child.
+async fn run(
+    command: CommandLine,
+    grace: Duration,
+    pipes: Arc<Pipes>,
+    io: Spawner,
+    reporter: Reporter,
+) {
+    let mut child = match spawn(&command) {
+        Ok(child) => child,
+        Err(error) => {
+            pipes.end_output();
+            pipes.end(Ended::NotStarted(error));
+            return;
+        }
+    };
+    let group = Group(child.id().unwrap_or_default());
+    pipes.set_pid(Some(group.0));
+    let reader = child.stdout.take().map(|stdout| {
+        io.spawn(
+            Job::Owned("child stdout"),
+            read_output(stdout, pipes.clone()),
+        )
+    });
+    let stderr = child.stderr.take().map(|stderr| {
+        let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
+        io.spawn(Job::Owned("child stderr"), job)
+    });
+    let writer = child
+        .stdin
+        .take()
+        .map(|stdin| io.spawn(Job::Owned("child stdin"), write_input(stdin, pipes.clone())));
+    let status = wait(&mut child, &group, grace, &pipes).await;
+    pipes.set_pid(None);
+    pipes.break_input();
+    clear_leftovers(&group, &pipes).await;
+    std::mem::forget(group); // All of it is dead and reaped, or has left the group.
+    let jobs = [reader, stderr, writer];
+    for job in jobs.iter().flatten() {
+        job.abort();
+    }
+    match status {
+        Ok(status) => pipes.end(Ended::Exited(status)),
+        Err(error) => pipes.end(Ended::NotStarted(error)),
+    }
+}
+
+fn spawn(command: &CommandLine) -> io::Result<Child> {
+    let (program, arguments) = command
+        .argv
+        .split_first()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    check_folder(&command.dir)?;
+    let mut spawned = Command::new(program);
+    spawned
+        .args(arguments)
+        .current_dir(&command.dir)
+        .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    die_with_parent(&mut spawned);
+    spawned.spawn()
+}
+
+/// A missing folder would look like a missing program.
+fn check_folder(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let message = format!("the folder {} does not exist", dir.display());
+    Err(io::Error::new(io::ErrorKind::NotADirectory, message))
+}
+
+#[cfg(target_os = "linux")]
+fn die_with_parent(command: &mut Command) {
+    let parent = nix::unistd::getpid();
+    let in_child = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if nix::unistd::getppid() == parent {
+            Ok(())
+        } else {
+            Err(io::Error::from(io::ErrorKind::BrokenPipe))
+        }
+    };
+    #[expect(
+        unsafe_code,
+        reason = "between fork and exec: two system calls that allocate nothing and take no locks"
+    )]
+    // SAFETY: prctl and getppid are async-signal-safe, and the closure owns all it uses.
+    unsafe {
+        command.pre_exec(in_child);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_command: &mut Command) {}
+
+/// A process group, killed when dropped.
+struct Group(u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        signal_group(self.0, Signal::SIGKILL);
+    }
+}
+
+fn signal_group(leader: u32, signal: Signal) {
+    let Ok(leader @ 2..) = i32::try_from(leader) else {
+        return; // Group 0 would be our own, 1 the system's.
+    };
+    if let Err(error) = killpg(Pid::from_raw(leader), signal) {
+        tracing::trace!(leader, %signal, %error, "process group is gone already");
+    }
+}
+
+/// Waits for the child's exit, and helps it along as far as somebody wishes.
+async fn wait(
+    child: &mut Child,
+    group: &Group,
+    grace: Duration,
+    pipes: &Pipes,
+) -> io::Result<std::process::ExitStatus> {
+    let mut wishes = pipes.wishes();
+    let mut pulse = interval(PULSE);
+    let mut ladder = Ladder::default();
+    loop {
+        let wish = *wishes.borrow_and_update();
+        let due = ladder.step(wish, grace, group);
+        tokio::select! {
+            status = child.wait() => return status,
+            () = wished(&mut wishes) => {}
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            _ = pulse.tick() => pipes.ring(),
+        }
+    }
+}
+
+async fn wished(wishes: &mut watch::Receiver<Wish>) {
+    if wishes.changed().await.is_err() {
+        std::future::pending::<()>().await; // The sender lives in the pipes, which outlive this.
+    }
+}
+
+/// SIGTERM a grace after the wish to stop, SIGKILL another grace later.
+#[derive(Debug, Default)]
+struct Ladder {
+    stop_since: Option<Instant>,
+    terminated: bool,
+    killed: bool,
+}
+
+impl Ladder {
+    /// Sends what is due; when the next signal is.
+    fn step(&mut self, wish: Wish, grace: Duration, group: &Group) -> Option<Instant> {
+        let now = Instant::now();
+        if wish >= Wish::Stop {
+            self.stop_since.get_or_insert(now);
+        }
+        let since = self.stop_since?;
+        if !self.killed && (wish == Wish::Kill || now >= since + grace * 2) {
+            self.killed = true;
+            signal_group(group.0, Signal::SIGKILL);
+        } else if !self.killed && !self.terminated && now >= since + grace {
+            self.terminated = true;
+            signal_group(group.0, Signal::SIGTERM);
+        }
+        match (self.killed, self.terminated) {
+            (true, _) => None,
+            (false, true) => Some(since + grace * 2),
+            (false, false) => Some(since + grace),
+        }
+    }
+}
+
+/// Sees to it that the output ends although grandchildren may hold the pipe.
+async fn clear_leftovers(group: &Group, pipes: &Pipes) {
+    if timeout(LEFTOVERS, pipes.output_ended()).await.is_ok() {
+        signal_group(group.0, Signal::SIGKILL);
+        return;
+    }
+    signal_group(group.0, Signal::SIGKILL);
+    loop {
+        let ended = timeout(LEFTOVERS, pipes.output_ended()).await.is_ok();
+        // What is in the pipe is read to its end, however slow the component is.
+        if ended || !pipes.reader_waits_for_space() {
+            break;
+        }
+    }
+    pipes.end_output();
+}
+
+async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        pipes.output_space().await;
+        match stdout.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(count) => pipes.put_output(&buffer[..count]),
+            Err(error) => {
+                tracing::warn!(%error, "could not read a child's output");
+                break;
+            }
+        }
+    }
+    pipes.end_output();
+    // A child that has closed its output can say nothing any more.
+    pipes.wish(Wish::Stop);
+}
+
+async fn write_input(mut stdin: ChildStdin, pipes: Arc<Pipes>) {
+    while let Some(bytes) = pipes.next_input().await {
+        if let Err(error) = stdin.write_all(&bytes).await {
+            tracing::debug!(%error, "a child has closed its input");
+            pipes.break_input();
+            pipes.wish(Wish::Stop);
+            return;
+        }
+        pipes.written(bytes.len());
+    }
+}
+
+async fn read_stderr(
+    mut stderr: impl AsyncRead + Unpin,
+    pid: u32,
+    pipes: Arc<Pipes>,
+    reporter: Reporter,
+) {
+    let mut buffer = vec![0; CHUNK];
+    let mut rest: Vec<u8> = Vec::new();
+    let say = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            reporter.log(Level::Info, &format!("[stderr {pid}] {line}"));
+            pipes.put_stderr(line);
+        }
+    };
+    loop {
+        let count = match stderr.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) => {
+                tracing::warn!(%error, "could not read a child's stderr");
+                break;
+            }
+        };
+        rest.extend_from_slice(&buffer[..count]);
+        let mut start = 0;
+        while let Some(end) = memchr::memchr(b'\n', &rest[start..]) {
+            say(&rest[start..start + end]);
+            start += end + 1;
+        }
+        rest.drain(..start);
+        if rest.len() >= MAX_STDERR_LINE {
+            say(&rest);
+            rest.clear();
+        }
+    }
+    say(&rest);
+}

@@ -1,0 +1,136 @@
+//! The SDK packages, embedded in the binary and unpacked once for each run.
+//!
+//! Several workers may unpack at once: each writes a folder of its own and the first rename wins. An
+//! unpacked folder is never written to again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "multilang/python"]
+struct Python;
+
+#[derive(RustEmbed)]
+#[folder = "multilang/node"]
+struct Node;
+
+/// Why the SDKs could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[error("could not unpack the SDKs to {}: {source}", path.display())]
+pub struct SdkError {
+    /// The file or folder that could not be written.
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Unpacks the SDKs to `<run_dir>/sdk`, where that is not done yet; the folder. Below it stand
+/// `python` (for `PYTHONPATH`) and `node` (for `NODE_PATH`).
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn unpack(run_dir: &Path) -> Result<PathBuf, SdkError> {
+    let folder = run_dir.join("sdk");
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let draft = run_dir.join(format!(".sdk-{:016x}", fastrand::u64(..)));
+    let written = write_packages(&draft).and_then(|()| match fs::rename(&draft, &folder) {
+        Err(_) if folder.is_dir() => Ok(()), // Another worker was first.
+        Err(source) => Err(SdkError {
+            path: folder.clone(),
+            source,
+        }),
+        Ok(()) => Ok(()),
+    });
+    if draft.exists() {
+        let cleared = fs::remove_dir_all(&draft);
+        tracing::debug!(draft = %draft.display(), ok = cleared.is_ok(), "draft of the SDKs removed");
+    }
+    written.map(|()| folder)
+}
+
+fn write_packages(folder: &Path) -> Result<(), SdkError> {
+    for path in Python::iter().filter(|path| is_package_file(path)) {
+        if let Some(file) = Python::get(&path) {
+            write_file(&folder.join("python").join(path.as_ref()), &file.data)?;
+        }
+    }
+    for path in Node::iter().filter(|path| is_package_file(path)) {
+        if let Some(file) = Node::get(&path) {
+            write_file(
+                &folder.join("node/galewire").join(path.as_ref()),
+                &file.data,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(path, data))
+        .map_err(|source| SdkError {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// Whether a file of the source tree belongs to the package that users get.
+fn is_package_file(path: &str) -> bool {
+    let development = [
+        "tests",
+        "test",
+        "node_modules",
+        "__pycache__",
+        ".pytest_cache",
+    ];
+    !path.split('/').any(|part| development.contains(&part))
+        && !path.ends_with(".toml")
+        && !path.ends_with(".pyc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unpacking_twice_leaves_one_folder_and_no_drafts() {
+        let run = tempfile::tempdir().unwrap();
+        let first = unpack(run.path()).unwrap();
+        let second = unpack(run.path()).unwrap();
+        assert_eq!(first, second);
+        assert!(first.join("python/galewire").is_dir());
+        assert!(first.join("node/galewire/package.json").is_file());
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn racing_workers_all_get_the_whole_folder() {
+        let run = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let unpacked: Vec<_> = (0..4).map(|_| scope.spawn(|| unpack(run.path()))).collect();
+            for one in unpacked {
+                assert!(
+                    one.join()
+                        .unwrap()
+                        .unwrap()
+                        .join("python/galewire")
+                        .is_dir()
+                );
+            }
+        });
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_package_files_are_unpacked() {
+        assert!(is_package_file("galewire/__init__.py"));
+        assert!(!is_package_file("tests/test_codec.py"));
+        assert!(!is_package_file("galewire/__pycache__/a.pyc"));
+        assert!(!is_package_file("pyproject.toml"));
+    }
+}

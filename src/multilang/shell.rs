@@ -1,0 +1,121 @@
+//! What bolts and spouts that run as children have in common: one life of one child.
+//!
+//! It carries bytes between process and session, and explains a death. It decides nothing.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::component::{ComponentError, Context};
+
+use super::command::{CommandLine, how_it_ended};
+use super::options::CommandOptions;
+use super::pipes::{Ended, Pipes, Wish};
+use super::process::Process;
+use super::sdk;
+use super::session::{BatchLimits, Outbox, SessionError, handshake};
+
+/// Everything about a child but its session.
+#[derive(Debug)]
+pub(super) struct Life {
+    component: String,
+    command: CommandLine,
+    process: Process,
+}
+
+impl Life {
+    /// Starts a child; the handshake that it has to be sent first.
+    ///
+    /// # Errors
+    /// Where the folders for it cannot be made.
+    pub(super) fn start(
+        options: &CommandOptions,
+        context: &Context,
+    ) -> Result<(Self, Vec<u8>), ComponentError> {
+        let sdk = sdk::unpack(&context.run_dir)
+            .map_err(|error| ComponentError::restart(error.to_string()))?;
+        let pid_dir = context.run_dir.join("pids");
+        fs::create_dir_all(&pid_dir).map_err(|error| {
+            ComponentError::restart(format!("could not make {}: {error}", pid_dir.display()))
+        })?;
+        let command = CommandLine::new(options, context, &sdk);
+        let offer = options.batch.then_some(BatchLimits::OFFER);
+        let handshake = handshake(context, &options.config, offer, &pid_dir);
+        let process = Process::start(
+            command.clone(),
+            Duration::from_millis(options.stop_grace_ms),
+            Arc::new(Pipes::new(context.waker.clone())),
+            &context.io,
+            context.reporter.clone(),
+        );
+        let life = Self {
+            component: context.component.clone(),
+            command,
+            process,
+        };
+        Ok((life, handshake))
+    }
+
+    /// The oldest chunk of output that was not taken yet.
+    pub(super) fn take_output(&self) -> Option<Vec<u8>> {
+        self.process.pipes().take_output()
+    }
+
+    /// Gives the child what waits for it.
+    pub(super) fn send(&self, outbox: &mut Outbox) {
+        if outbox.len() > 0 {
+            self.process
+                .pipes()
+                .send(outbox.take_urgent(), outbox.take_data());
+        }
+    }
+
+    /// Whether the pipe takes more.
+    pub(super) fn has_room(&self) -> bool {
+        self.process.pipes().has_room()
+    }
+
+    /// Asks the child to stop: its input ends, then come the signals.
+    pub(super) fn stop(&self) {
+        self.process.pipes().wish(Wish::Stop);
+    }
+
+    /// Ends the child at once.
+    pub(super) fn kill(&self) {
+        self.process.pipes().wish(Wish::Kill);
+    }
+
+    /// Why the life is over, once it is and all of its output was taken.
+    pub(super) fn ended(&self, last_error: Option<&str>) -> Option<ComponentError> {
+        Some(match self.process.pipes().take_ended()? {
+            Ended::NotStarted(error) => self.command.not_started(&self.component, &error),
+            Ended::Exited(status) => {
+                let message = format!("{} {}", self.command.shown(), how_it_ended(status));
+                self.explained(ComponentError::restart(message), last_error)
+            }
+        })
+    }
+
+    /// A session's reason to give the child up.
+    pub(super) fn given_up(
+        &self,
+        error: &SessionError,
+        last_error: Option<&str>,
+    ) -> ComponentError {
+        let message = format!("{} {error}", self.command.shown());
+        self.explained(ComponentError::restart(message), last_error)
+    }
+
+    fn explained(&self, error: ComponentError, last_error: Option<&str>) -> ComponentError {
+        let stderr = self.process.pipes().last_stderr().join("\n");
+        let parts: Vec<&str> = [last_error.unwrap_or_default().trim_end(), stderr.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        if parts.is_empty() {
+            error
+        } else {
+            error.with_detail(parts.join("\n"))
+        }
+    }
+}

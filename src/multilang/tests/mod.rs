@@ -1,0 +1,1 @@
+//! Tests of the module as a whole: real conversations and real children.
