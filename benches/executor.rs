@@ -167,7 +167,12 @@ impl Report for Nothing {
     fn error(&self, _: &str, _: Option<&str>) {}
 }
 
-fn component(name: &str, role: Role, field: &str, input: Option<(u16, Grouping)>) -> PlannedComponent {
+fn component(
+    name: &str,
+    role: Role,
+    field: &str,
+    input: Option<(u16, Grouping)>,
+) -> PlannedComponent {
     let second = Duration::from_secs(1);
     PlannedComponent {
         name: name.to_owned(),
@@ -285,7 +290,8 @@ fn measure(tasks: [usize; 3], guarantee: Guarantee, span: Duration) -> (f64, f64
 fn cpu_seconds() -> f64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF)
         .expect("own usage");
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 

@@ -43,9 +43,7 @@ fn bind(slot: u16, run: &Run, dir: &Path, inbound: Arc<dyn Inbound>, on: &Runtim
         )
     };
     let bound = Transport::bind(options, inbound, |_| {}, on.io());
-    on.io()
-        .block_on(bound)
-        .expect("a fresh folder can be bound")
+    on.io().block_on(bound).expect("a fresh folder can be bound")
 }
 
 fn produce(outbound: &Outbound, run: &Run, on: &Runtimes) {
@@ -86,9 +84,7 @@ fn measure(run: &Run) {
     let (to_consumer, mailbox) = channel();
     let sender = bind(0, run, dir.path(), Arc::new(Mailbox(to_nobody)), &left);
     let taker = bind(1, run, dir.path(), Arc::new(Mailbox(to_consumer)), &right);
-    sender
-        .set_peer(taker.address())
-        .expect("the address is local");
+    sender.set_peer(taker.address()).expect("the address is local");
     let began = now();
     std::thread::scope(|threads| {
         threads.spawn(|| produce(&sender.peer(WorkerSlot(1)), run, &waiting));
@@ -125,11 +121,7 @@ fn measure_round_trip(kind: EndpointKind) {
     let runtimes = || Runtimes::io_only().expect("a runtime");
     let (left, right) = (runtimes(), runtimes());
     let (to_caller, mailbox) = channel();
-    let run = Run {
-        kind,
-        units_per_part: 1,
-        parts: ROUNDS,
-    };
+    let run = Run { kind, units_per_part: 1, parts: ROUNDS };
     let near = bind(0, &run, dir.path(), Arc::new(Mailbox(to_caller)), &left);
     let bouncer = Arc::new(Bouncer(OnceLock::new()));
     let far = bind(1, &run, dir.path(), Arc::clone(&bouncer) as _, &right);
@@ -160,11 +152,7 @@ fn main() {
         for (units_per_part, parts) in
             [(1, 2_000_000), (40, 500_000), (160, 200_000), (655, 60_000)]
         {
-            measure(&Run {
-                kind,
-                units_per_part,
-                parts,
-            });
+            measure(&Run { kind, units_per_part, parts });
         }
         measure_round_trip(kind);
     }

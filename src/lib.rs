@@ -5,6 +5,7 @@
 
 pub mod ack;
 pub mod base;
+pub mod builtin;
 pub mod cli;
 pub mod component;
 pub mod control;
@@ -12,5 +13,8 @@ pub mod executor;
 pub mod grouping;
 pub mod metrics;
 pub mod multilang;
+pub mod supervisor;
+pub mod topology;
+pub mod transport;
 pub mod tuple;
 pub mod worker;

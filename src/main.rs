@@ -1,7 +1,11 @@
 //! The `galewire` command.
 
-use galewire::component::Registry;
+use std::process::ExitCode;
 
-fn main() -> std::process::ExitCode {
-    galewire::cli::main_with(Registry::new())
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let registry = galewire::multilang::register(galewire::builtin::registry());
+    galewire::cli::main_with(registry)
 }

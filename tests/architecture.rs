@@ -17,14 +17,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("topology", "base tuple grouping component"),
     ("transport", "base metrics tuple"),
     ("multilang", "base metrics tuple component"),
-    (
-        "builtin",
-        "base metrics tuple component state window multilang",
-    ),
-    (
-        "executor",
-        "base metrics tuple grouping ack component state topology transport",
-    ),
+    ("builtin", "base metrics tuple component state window multilang"),
+    ("executor", "base metrics tuple grouping ack component state topology transport"),
     ("control", "base metrics topology"),
     (
         "worker",
@@ -38,30 +32,13 @@ const LAYERS: &[(&str, &str)] = &[
 /// One door for each outside thing: the words that only these places may use.
 const DOORS: &[(&[&str], &[&str])] = &[
     (
-        &[
-            "tokio::spawn",
-            "Handle::spawn",
-            "spawn_blocking",
-            "thread::spawn",
-            "thread::Builder",
-        ],
+        &["tokio::spawn", "Handle::spawn", "spawn_blocking", "thread::spawn", "thread::Builder"],
         &["base/"],
     ),
     (&["process::Command"], &["multilang/", "supervisor/"]),
+    (&["env::var", "env::set_var", "env::remove_var"], &["topology/"]),
     (
-        &["env::var", "env::set_var", "env::remove_var"],
-        &["topology/"],
-    ),
-    (
-        &[
-            "println!",
-            "print!",
-            "eprintln!",
-            "eprint!",
-            "io::stdout",
-            "io::stderr",
-            "anstream::",
-        ],
+        &["println!", "print!", "eprintln!", "eprint!", "io::stdout", "io::stderr", "anstream::"],
         &["cli/", "builtin/print.rs"],
     ),
     (&["Instant::now", "SystemTime::now"], &["base/"]),
@@ -186,10 +163,7 @@ fn modules_import_only_from_the_layers_below_them() {
             continue;
         }
         let Some(allowed) = layers.get(module) else {
-            complaints.push(format!(
-                "src/{}: module `{module}` has no layer",
-                source.path
-            ));
+            complaints.push(format!("src/{}: module `{module}` has no layer", source.path));
             continue;
         };
         for (number, line) in source.code() {
@@ -214,15 +188,9 @@ fn modules_import_only_from_the_layers_below_them() {
 #[test]
 fn layers_have_no_circle() {
     for (place, (module, allowed)) in LAYERS.iter().enumerate() {
-        for other in allowed
-            .split(' ')
-            .filter(|name| !name.is_empty() && *name != "*")
-        {
+        for other in allowed.split(' ').filter(|name| !name.is_empty() && *name != "*") {
             let below = LAYERS.iter().position(|(name, _)| *name == other);
-            assert!(
-                below.is_some_and(|below| below < place),
-                "{module} above {other}"
-            );
+            assert!(below.is_some_and(|below| below < place), "{module} above {other}");
         }
     }
 }
@@ -266,10 +234,7 @@ fn zeromq_is_named_in_one_file_of_transport() {
         .map(|source| source.path.clone())
         .collect();
     assert!(naming.len() <= 1, "{naming:?}");
-    assert!(
-        naming.iter().all(|path| path.starts_with("transport/")),
-        "{naming:?}"
-    );
+    assert!(naming.iter().all(|path| path.starts_with("transport/")), "{naming:?}");
 }
 
 #[test]
@@ -328,26 +293,16 @@ fn functions_stay_short() {
 #[test]
 fn mod_files_hold_prose_and_re_exports_only() {
     let mut complaints = Vec::new();
-    for source in sources()
-        .iter()
-        .filter(|source| source.path.ends_with("/mod.rs"))
-    {
+    for source in sources().iter().filter(|source| source.path.ends_with("/mod.rs")) {
         let mut in_use = false;
         for (number, line) in source.code() {
             let line = line.trim();
             let fine = in_use
                 || line.is_empty()
                 || line.starts_with("#[cfg")
-                || [
-                    "mod ",
-                    "pub mod ",
-                    "pub(crate) mod ",
-                    "use ",
-                    "pub use ",
-                    "pub(crate) use ",
-                ]
-                .iter()
-                .any(|start| line.starts_with(start));
+                || ["mod ", "pub mod ", "pub(crate) mod ", "use ", "pub use ", "pub(crate) use "]
+                    .iter()
+                    .any(|start| line.starts_with(start));
             if !fine {
                 complaints.push(format!("src/{}:{number}: {line}", source.path));
             }
@@ -375,14 +330,8 @@ fn modules_open_with_their_job() {
 #[test]
 fn text_is_left_out_of_lines() {
     assert_eq!(without_text("let a = \"{\\\"\"; // }"), "let a = \"\"; ");
-    assert_eq!(
-        without_text("'a' | '{' | '\\n' => &'x str"),
-        " |  |  => &x str"
-    );
-    assert_eq!(
-        imported("use crate::{base::TaskId, tuple};"),
-        ["base", "tuple"]
-    );
+    assert_eq!(without_text("'a' | '{' | '\\n' => &'x str"), " |  |  => &x str");
+    assert_eq!(imported("use crate::{base::TaskId, tuple};"), ["base", "tuple"]);
     assert_eq!(imported("crate::tuple::Tuple"), ["tuple"]);
     assert!(uses("std::env::var(x)", "env::var"));
     assert!(!uses("eprintln!(x)", "println!"));

@@ -37,10 +37,7 @@ fn cases() -> Vec<PathBuf> {
     let entries = fs::read_dir("tests/check").unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut cases: Vec<_> = paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     cases.sort();
     cases
@@ -70,10 +67,7 @@ fn six_mistakes_are_reported_in_one_run() {
     let checked = check(Path::new("tests/check/six-mistakes.toml"));
     assert!(checked.plan.is_none());
     let text = checked.render_plain();
-    assert!(
-        text.ends_with("tests/check/six-mistakes.toml: 6 errors, 1 warning\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("tests/check/six-mistakes.toml: 6 errors, 1 warning\n"), "{text}");
 }
 
 #[test]

@@ -17,9 +17,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_bad_file_ends_with_its_own_code() {
-    let output = galewire(&["check", "tests/check/syntax.toml"])
-        .output()
-        .unwrap();
+    let output = galewire(&["check", "tests/check/syntax.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(output.stdout.is_empty());
     let told = text(&output.stderr);
@@ -40,10 +38,7 @@ fn help_shows_examples_and_exit_codes() {
     let output = galewire(&["help", "exit-codes"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let told = text(&output.stdout);
-    assert!(
-        told.contains("  3  the topology file has errors; nothing was started"),
-        "{told}"
-    );
+    assert!(told.contains("  3  the topology file has errors; nothing was started"), "{told}");
     for command in ["check", "plan", "components", "new"] {
         let output = galewire(&["help", command]).output().unwrap();
         assert!(text(&output.stdout).contains("Examples:"), "{command}");
@@ -61,10 +56,9 @@ fn the_schema_is_json() {
 
 #[test]
 fn new_topologies_are_complete_and_never_overwrite() {
-    for (language, bolt, test) in [
-        ("python", "split.py", "test_split.py"),
-        ("node", "split.mjs", "split.test.mjs"),
-    ] {
+    for (language, bolt, test) in
+        [("python", "split.py", "test_split.py"), ("node", "split.mjs", "split.test.mjs")]
+    {
         let dir = tempfile::tempdir().unwrap();
         let make = || {
             let mut command = galewire(&["new", "hello", "--lang", language]);

@@ -13,11 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) fn registry() -> Registry {
-    Registry::new()
-        .spout::<FileKind>()
-        .bolt::<CountKind>()
-        .bolt::<WriteKind>()
-        .bolt::<PrintKind>()
+    Registry::new().spout::<FileKind>().bolt::<CountKind>().bolt::<WriteKind>().bolt::<PrintKind>()
 }
 
 struct Idle;
@@ -86,10 +82,7 @@ impl SpoutKind for FileKind {
             }
             Format::Json => options.fields.clone(),
         };
-        Ok(Declaration {
-            streams: vec![StreamDecl::default_stream(fields)],
-            keeps_memory: false,
-        })
+        Ok(Declaration { streams: vec![StreamDecl::default_stream(fields)], keeps_memory: false })
     }
 
     fn build(_: FileOptions) -> Box<dyn Spout> {
@@ -115,18 +108,12 @@ impl BoltKind for CountKind {
         options: &CountOptions,
         declaring: &Declaring,
     ) -> Result<Declaration, Vec<OptionProblem>> {
-        let grouping = declaring
-            .inputs
-            .iter()
-            .find_map(|input| input.grouping_fields.clone());
+        let grouping = declaring.inputs.iter().find_map(|input| input.grouping_fields.clone());
         let Some(mut fields) = options.by.clone().or(grouping) else {
             return Err(vec![OptionProblem::whole("there is nothing to count by")]);
         };
         fields.push("count".to_owned());
-        Ok(Declaration {
-            streams: vec![StreamDecl::default_stream(fields)],
-            keeps_memory: true,
-        })
+        Ok(Declaration { streams: vec![StreamDecl::default_stream(fields)], keeps_memory: true })
     }
 
     fn build(_: CountOptions) -> Box<dyn Bolt> {

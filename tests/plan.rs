@@ -26,10 +26,7 @@ fn good() -> Plan {
 }
 
 fn named<'p>(plan: &'p Plan, name: &str) -> (ComponentIdx, &'p topology::PlannedComponent) {
-    let place = plan
-        .components
-        .iter()
-        .position(|component| component.name == name);
+    let place = plan.components.iter().position(|component| component.name == name);
     let index = ComponentIdx(place.unwrap() as u16);
     (index, plan.component(index))
 }
@@ -113,15 +110,8 @@ fn a_command_gets_all_it_needs_as_options() {
 fn handlers_are_run_by_the_sdks() {
     let plan = good();
     let command = |name| named(&plan, name).1.options["command"].clone();
-    assert_eq!(
-        command("look"),
-        json!(["python3", "-m", "galewire", "handlers/split.py:split"])
-    );
-    let node = json!([
-        "node",
-        "{sdk}/node/galewire/run.mjs",
-        "handlers/score.mjs:score"
-    ]);
+    assert_eq!(command("look"), json!(["python3", "-m", "galewire", "handlers/split.py:split"]));
+    let node = json!(["node", "{sdk}/node/galewire/run.mjs", "handlers/score.mjs:score"]);
     assert_eq!(command("score"), node);
     let needs = topology::programs(&plan);
     let needs: Vec<_> = needs
@@ -141,10 +131,7 @@ fn retry_and_dead_letters_are_planned() {
     assert_eq!(spout.retry.max, Some(5));
     assert_eq!(spout.retry.backoff_least, Duration::from_millis(100));
     let dead_letter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/rejects.jsonl");
-    assert_eq!(
-        spout.retry.dead_letter.as_deref(),
-        Some(dead_letter.as_path())
-    );
+    assert_eq!(spout.retry.dead_letter.as_deref(), Some(dead_letter.as_path()));
     assert_eq!(spout.options, json!({ "path": "data/book.txt" }));
 }
 
@@ -169,10 +156,7 @@ fn set_and_extends_lay_over_each_other() {
                 [spouts.lines]\nconfig = { path = \"b\" }\n";
     let path = dir.path().join("main.toml");
     fs::write(&path, main).unwrap();
-    let sets = [
-        "bolts.split.parallelism=3",
-        "spouts.lines.config.path=c.txt",
-    ];
+    let sets = ["bolts.split.parallelism=3", "spouts.lines.config.path=c.txt"];
     let plan = plan_with(&path, &sets, &environment());
     assert_eq!(plan.name, "main");
     assert_eq!(plan.settings.workers, 1);
@@ -215,24 +199,14 @@ fn queues_are_bounded_and_the_bound_is_told() {
     fs::write(&path, text).unwrap();
     let plan = plan_with(&path, &[], &environment());
     // Two tasks, each fed by two workers; two links.
-    assert_eq!(
-        worst_case_bytes(&plan),
-        ByteSize(4 * 100 * 1024 + 2 * 1024 * 1024)
-    );
-    assert_eq!(
-        topology::memory_line(&plan),
-        "at most 2.4MiB waiting in queues"
-    );
+    assert_eq!(worst_case_bytes(&plan), ByteSize(4 * 100 * 1024 + 2 * 1024 * 1024));
+    assert_eq!(topology::memory_line(&plan), "at most 2.4MiB waiting in queues");
 }
 
 #[test]
 fn the_plan_reads_well() {
     let plan = good();
-    let shown = [
-        topology::table(&plan, Some(110)),
-        topology::dot(&plan),
-        topology::mermaid(&plan),
-    ];
+    let shown = [topology::table(&plan, Some(110)), topology::dot(&plan), topology::mermaid(&plan)];
     let shown = shown.join("\n").replace(env!("CARGO_MANIFEST_DIR"), "HERE");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         fs::write("tests/check/good-plan.txt", &shown).unwrap();
@@ -244,25 +218,12 @@ fn the_plan_reads_well() {
 #[test]
 fn the_schema_knows_every_key_and_kind() {
     let schema = topology::schema(&registry());
-    assert_eq!(
-        schema["properties"]["topology"]["properties"]["workers"]["default"],
-        json!(1)
-    );
-    assert_eq!(
-        schema["properties"]["topology"]["additionalProperties"],
-        json!(false)
-    );
+    assert_eq!(schema["properties"]["topology"]["properties"]["workers"]["default"], json!(1));
+    assert_eq!(schema["properties"]["topology"]["additionalProperties"], json!(false));
     let types = &schema["$defs"]["bolt"]["properties"]["type"]["enum"];
     assert_eq!(*types, json!(["count", "print", "write"]));
-    assert_eq!(
-        schema["$defs"]["spout.file"]["properties"]["path"]["type"],
-        json!("string")
-    );
-    assert!(
-        schema["$defs"]["spout"]["properties"]
-            .get("inputs")
-            .is_none()
-    );
+    assert_eq!(schema["$defs"]["spout.file"]["properties"]["path"]["type"], json!("string"));
+    assert!(schema["$defs"]["spout"]["properties"].get("inputs").is_none());
     let mut references = Vec::new();
     collect_references(&schema, &mut references);
     assert!(references.len() > 5);
@@ -277,13 +238,9 @@ fn collect_references(schema: &Value, found: &mut Vec<String>) {
             if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
                 found.push(reference.to_owned());
             }
-            object
-                .values()
-                .for_each(|value| collect_references(value, found));
+            object.values().for_each(|value| collect_references(value, found));
         }
-        Value::Array(values) => values
-            .iter()
-            .for_each(|value| collect_references(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| collect_references(value, found)),
         _ => {}
     }
 }

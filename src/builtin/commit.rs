@@ -183,9 +183,8 @@ impl<S: Sink> Committer<S> {
         let waker = self.waker.clone();
         drop(self.io.spawn_blocking(move || {
             let result = catch_unwind(AssertUnwindSafe(|| sink.commit(&lines)));
-            let result = result.unwrap_or_else(|panic| {
-                Err(io::Error::other(panic_text(panic.as_ref())))
-            });
+            let result =
+                result.unwrap_or_else(|panic| Err(io::Error::other(panic_text(panic.as_ref()))));
             lines.clear();
             *shared.lock() = State::Written(sink, lines, result);
             shared.done.notify_all();
@@ -230,11 +229,7 @@ impl<S: Sink> Committer<S> {
     fn wait(&self) {
         let mut state = self.shared.lock();
         while matches!(*state, State::Writing) {
-            state = self
-                .shared
-                .done
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.shared.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

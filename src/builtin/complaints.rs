@@ -19,14 +19,12 @@ pub(super) struct Complaints {
 
 impl Complaints {
     /// No complaint yet.
-    pub(super) fn new(reporter: &Reporter, metric: &'static str, consequence: &'static str) -> Self {
-        Self {
-            reporter: reporter.clone(),
-            metric,
-            consequence,
-            count: 0,
-            next_summary: 10,
-        }
+    pub(super) fn new(
+        reporter: &Reporter,
+        metric: &'static str,
+        consequence: &'static str,
+    ) -> Self {
+        Self { reporter: reporter.clone(), metric, consequence, count: 0, next_summary: 10 }
     }
 
     /// One more record that was left out: an error.
@@ -51,10 +49,7 @@ impl Complaints {
         }
         (self.count == self.next_summary).then(|| {
             self.next_summary *= 10;
-            format!(
-                "{place}: {what}; {} ({} so far)",
-                self.consequence, self.count
-            )
+            format!("{place}: {what}; {} ({} so far)", self.consequence, self.count)
         })
     }
 }

@@ -36,7 +36,7 @@ enum Emit {
 /// Options of the bolt `count`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CountOptions {
+pub struct CountOptions {
     /// The fields whose values are counted (default: the fields of the input's grouping).
     by: Option<Vec<String>>,
     /// "update" (default) emits the new count for each tuple, "final" each key once at the end of
@@ -48,7 +48,7 @@ pub(super) struct CountOptions {
 }
 
 /// The kind `count`.
-pub(crate) struct CountKind;
+pub struct CountKind;
 
 impl BoltKind for CountKind {
     const NAME: &'static str = "count";
@@ -90,10 +90,7 @@ impl BoltKind for CountKind {
     }
 
     fn build(options: CountOptions) -> Box<dyn Bolt> {
-        Box::new(Count {
-            options,
-            running: None,
-        })
+        Box::new(Count { options, running: None })
     }
 }
 
@@ -118,10 +115,7 @@ fn check_by(by: &[String], declaring: &Declaring) -> Vec<OptionProblem> {
 }
 
 fn by_grouping(declaring: &Declaring) -> Result<Vec<String>, OptionProblem> {
-    let mut groupings = declaring
-        .inputs
-        .iter()
-        .map(|input| input.grouping_fields.as_ref());
+    let mut groupings = declaring.inputs.iter().map(|input| input.grouping_fields.as_ref());
     match groupings.next().flatten() {
         Some(first) if groupings.all(|fields| fields == Some(first)) => Ok(first.clone()),
         Some(_) => Err(OptionProblem::whole("the inputs are grouped by different fields")
@@ -154,7 +148,11 @@ struct Running {
 }
 
 impl Bolt for Count {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let names = self.options.by.clone().or_else(|| {
             let input = context.inputs.first()?;
             Some(input.grouping_fields.clone())

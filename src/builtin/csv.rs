@@ -79,8 +79,7 @@ fn field_at(record: &[u8], at: usize, delimiter: u8) -> (Cow<'_, [u8]>, usize) {
 /// Appends a field, in quotes where it needs them.
 pub(super) fn write_field(text: &str, delimiter: u8, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
-    let quoted = memchr3(b'"', b'\n', b'\r', bytes).is_some()
-        || memchr(delimiter, bytes).is_some();
+    let quoted = memchr3(b'"', b'\n', b'\r', bytes).is_some() || memchr(delimiter, bytes).is_some();
     if !quoted {
         out.extend_from_slice(bytes);
         return;

@@ -18,7 +18,7 @@ use super::records::Framing;
 /// How lines are read or written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Format {
+pub enum Format {
     /// Plain lines.
     #[default]
     Text,
@@ -31,7 +31,7 @@ pub(super) enum Format {
 /// What a record costs that cannot be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum OnError {
+pub enum OnError {
     /// It is counted, reported and left out.
     #[default]
     Skip,
@@ -41,7 +41,7 @@ pub(super) enum OnError {
 
 /// The options of record-reading spouts, as written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RecordOptions {
+pub struct RecordOptions {
     pub(super) format: Format,
     pub(super) fields: Option<Vec<String>>,
     pub(super) header: Option<bool>,
@@ -52,7 +52,7 @@ pub(super) struct RecordOptions {
 
 /// The same, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RecordSettings {
+pub struct RecordSettings {
     pub(super) format: Format,
     /// The fields of the stream.
     pub(super) fields: Vec<String>,
@@ -80,10 +80,9 @@ impl RecordOptions {
         };
         let delimiter = keep(check_delimiter(self.delimiter.as_deref()).map(u64::from)) as u8;
         let max_record = keep(check_max_line(self.max_line.as_deref())) as usize;
-        for (key, given) in [
-            ("header", self.header.is_some()),
-            ("delimiter", self.delimiter.is_some()),
-        ] {
+        for (key, given) in
+            [("header", self.header.is_some()), ("delimiter", self.delimiter.is_some())]
+        {
             if given && self.format != Format::Csv {
                 let message = format!("`{key}` is for `format = \"csv\"` only");
                 problems.push(OptionProblem::at(key, message));
@@ -162,9 +161,7 @@ impl RecordSettings {
     /// Where records end.
     pub(super) fn framing(&self) -> Framing {
         match self.format {
-            Format::Csv => Framing::Csv {
-                delimiter: self.delimiter,
-            },
+            Format::Csv => Framing::Csv { delimiter: self.delimiter },
             Format::Text | Format::Json => Framing::Lines,
         }
     }
@@ -179,18 +176,13 @@ impl RecordSettings {
                 columns: (!self.header).then(|| (0..self.fields.len()).collect()),
             },
         };
-        Decoder {
-            fields: self.fields.clone(),
-            form,
-            at_start: true,
-            lossy: 0,
-        }
+        Decoder { fields: self.fields.clone(), form, at_start: true, lossy: 0 }
     }
 }
 
 /// Why a record is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DecodeError {
+pub enum DecodeError {
     /// It is not JSON.
     #[error("not a JSON object: {0}")]
     Json(#[from] JsonError),
@@ -230,7 +222,7 @@ enum Form {
 }
 
 /// Decodes the records of one source.
-pub(super) struct Decoder {
+pub struct Decoder {
     fields: Vec<String>,
     form: Form,
     at_start: bool,
@@ -326,10 +318,7 @@ fn decode_csv(text: &str, delimiter: u8, columns: &[usize]) -> Result<Values, De
     });
     let needed = columns.iter().max().map_or(0, |last| last + 1);
     if column < needed {
-        return Err(DecodeError::TooFewColumns {
-            needed,
-            found: column,
-        });
+        return Err(DecodeError::TooFewColumns { needed, found: column });
     }
     Ok(values)
 }
@@ -394,10 +383,7 @@ mod tests {
         let mut decoder = settings(Format::Csv, &["price"]).decoder();
         let error = decoder.decode(b"name,cost").unwrap_err();
         assert!(error.is_fatal());
-        assert_eq!(
-            error.to_string(),
-            "the header has no column \"price\"; it has name, cost"
-        );
+        assert_eq!(error.to_string(), "the header has no column \"price\"; it has name, cost");
     }
 
     #[test]

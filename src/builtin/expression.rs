@@ -17,8 +17,21 @@ use crate::tuple::{RawJson, Tuple, Value};
 
 /// What expressions may call, beside operators and macros.
 const FUNCTIONS: [&str; 15] = [
-    "bytes", "contains", "double", "endsWith", "int", "lowerAscii", "max", "min", "replace",
-    "size", "startsWith", "string", "trim", "uint", "upperAscii",
+    "bytes",
+    "contains",
+    "double",
+    "endsWith",
+    "int",
+    "lowerAscii",
+    "max",
+    "min",
+    "replace",
+    "size",
+    "startsWith",
+    "string",
+    "trim",
+    "uint",
+    "upperAscii",
 ];
 
 const OPERATORS: [&str; 18] = [
@@ -64,10 +77,7 @@ impl Expression {
     /// # Errors
     /// What is wrong with it, and where.
     pub(super) fn parse(text: &str) -> Result<Self, ExpressionError> {
-        let plain = |message: String| ExpressionError {
-            message,
-            unknown_function: None,
-        };
+        let plain = |message: String| ExpressionError { message, unknown_function: None };
         // The parser is a foreign one; a text that it stumbles over is an error like any other.
         let parsed = catch_unwind(AssertUnwindSafe(|| Program::compile(text)))
             .map_err(|_| plain("not an expression".to_owned()))?;
@@ -84,10 +94,7 @@ impl Expression {
         if walk.has_struct {
             return Err(plain("message types are not supported".to_owned()));
         }
-        Ok(Self {
-            tree,
-            variables: walk.variables,
-        })
+        Ok(Self { tree, variables: walk.variables })
     }
 
     /// The fields that it names.
@@ -117,9 +124,7 @@ fn parse_message(text: &str, errors: &cel::ParseErrors) -> String {
 
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Finds free variables and unknown functions, and puts checked functions in the place of
@@ -222,15 +227,9 @@ impl Evaluator {
         expressions: impl IntoIterator<Item = &'a Expression>,
         context: &Context,
     ) -> Self {
-        let names: BTreeSet<_> = expressions
-            .into_iter()
-            .flat_map(Expression::variables)
-            .collect();
+        let names: BTreeSet<_> = expressions.into_iter().flat_map(Expression::variables).collect();
         let slot = |name: &str| (name.to_owned(), FieldSlots::new(context, name));
-        Self {
-            context: root_context(),
-            fields: names.into_iter().map(slot).collect(),
-        }
+        Self { context: root_context(), fields: names.into_iter().map(slot).collect() }
     }
 
     /// Takes the fields that the expressions name from a tuple.
@@ -355,9 +354,7 @@ fn to_cel(value: &Value) -> cel::Value {
             let entries = entries
                 .iter()
                 .map(|(key, value)| (Key::String(Arc::new(key.to_string())), to_cel(value)));
-            cel::Value::Map(Map {
-                map: Arc::new(entries.collect::<HashMap<_, _>>()),
-            })
+            cel::Value::Map(Map { map: Arc::new(entries.collect::<HashMap<_, _>>()) })
         }
     }
 }
@@ -367,10 +364,8 @@ fn from_cel(value: &cel::Value) -> Result<Value, String> {
         cel::Value::Null => Value::Null,
         cel::Value::Bool(flag) => Value::Bool(*flag),
         cel::Value::Int(number) => Value::Int(*number),
-        cel::Value::UInt(number) => i64::try_from(*number).map_or_else(
-            |_| Value::Json(RawJson::from_scanned(&number.to_string())),
-            Value::Int,
-        ),
+        cel::Value::UInt(number) => i64::try_from(*number)
+            .map_or_else(|_| Value::Json(RawJson::from_scanned(&number.to_string())), Value::Int),
         cel::Value::Float(number) => Value::Float(*number),
         cel::Value::String(text) => Value::from(text.as_str()),
         cel::Value::List(items) => {
@@ -378,11 +373,8 @@ fn from_cel(value: &cel::Value) -> Result<Value, String> {
         }
         cel::Value::Map(map) => {
             // Sorted, so that one result always has one form.
-            let sorted: BTreeMap<_, _> = map
-                .map
-                .iter()
-                .map(|(key, value)| (key.to_string(), value))
-                .collect();
+            let sorted: BTreeMap<_, _> =
+                map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
             let entries = sorted.into_iter();
             let entries = entries.map(|(key, value)| Ok((key.into(), from_cel(value)?)));
             Value::Map(entries.collect::<Result<_, String>>()?)
@@ -422,7 +414,9 @@ mod tests {
     #[test]
     fn what_fails_at_run_time_is_an_error_never_a_panic() {
         let fields = [("s", "\"x\""), ("n", "-9223372036854775808")];
-        for text in ["s + 1", "-n", "s.all(x, x)", "n / 0", "s.a", "1 % 0", "s[0]", "size(n)", "b'x'"] {
+        for text in
+            ["s + 1", "-n", "s.all(x, x)", "n / 0", "s.a", "1 % 0", "s[0]", "size(n)", "b'x'"]
+        {
             let error = eval(text, &fields).unwrap_err();
             assert!(!error.starts_with(char::is_uppercase), "{text}: {error}");
         }
@@ -441,7 +435,9 @@ mod tests {
         assert!(error("a ==\n = 2").contains("at line 2"), "{}", error("a ==\n = 2"));
         assert_eq!(error("sice(a)"), "there is no function `sice`");
         assert_eq!(error("T{a: 1}"), "message types are not supported");
-        for text in ["", "(", "'", "\"a", "a.", "1 +", "[", "{", "@", "a ? b", "9999999999999999999"] {
+        for text in
+            ["", "(", "'", "\"a", "a.", "1 +", "[", "{", "@", "a ? b", "9999999999999999999"]
+        {
             assert!(Expression::parse(text).is_err(), "{text}");
         }
     }

@@ -17,14 +17,14 @@ use super::inputs::{missing_field, refused, same_fields, suggest};
 /// Options of the bolt `filter`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FilterOptions {
+pub struct FilterOptions {
     /// A CEL expression over the input's fields, such as "price > 10 && country == 'NO'". Tuples
     /// for which it is true pass.
     when: String,
 }
 
 /// The kind `filter`.
-pub(super) struct FilterKind;
+pub struct FilterKind;
 
 impl BoltKind for FilterKind {
     const NAME: &'static str = "filter";
@@ -36,9 +36,7 @@ impl BoltKind for FilterKind {
         declaring: &Declaring,
     ) -> Result<Declaration, Vec<OptionProblem>> {
         let at = |message: String| OptionProblem::at("when", message);
-        let mut problems = check_expression(&options.when, declaring, at)
-            .err()
-            .unwrap_or_default();
+        let mut problems = check_expression(&options.when, declaring, at).err().unwrap_or_default();
         let fields = same_fields(declaring).unwrap_or_else(|message| {
             problems.push(OptionProblem::whole(message));
             Vec::new()
@@ -54,10 +52,7 @@ impl BoltKind for FilterKind {
     }
 
     fn build(options: FilterOptions) -> Box<dyn Bolt> {
-        Box::new(Filter {
-            options,
-            running: None,
-        })
+        Box::new(Filter { options, running: None })
     }
 }
 
@@ -78,11 +73,7 @@ pub(super) fn check_expression(
     for name in expression.variables() {
         problems.extend(missing_field(&declaring.inputs, name, &at));
     }
-    if problems.is_empty() {
-        Ok(expression)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(expression) } else { Err(problems) }
 }
 
 fn function_help(name: &str) -> String {
@@ -100,7 +91,11 @@ struct Filter {
 }
 
 impl Bolt for Filter {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let parsed = Expression::parse(&self.options.when);
         let expression = parsed.map_err(|error| bad_expression(&error))?;
         let evaluator = Evaluator::new([&expression], context);

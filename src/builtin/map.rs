@@ -22,7 +22,7 @@ use super::inputs::{missing_field, refused, same_fields};
 /// Options of the bolt `map`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MapOptions {
+pub struct MapOptions {
     /// Fields to set, each to a CEL expression over the input's fields: { total = "price *
     /// amount" }. A field of the input keeps its place; a new one comes behind.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub(super) struct MapOptions {
 }
 
 /// The kind `map`.
-pub(super) struct MapKind;
+pub struct MapKind;
 
 impl BoltKind for MapKind {
     const NAME: &'static str = "map";
@@ -53,7 +53,8 @@ impl BoltKind for MapKind {
             };
             match expression.as_str() {
                 Some(text) => {
-                    problems.extend(check_expression(text, declaring, at).err().into_iter().flatten());
+                    problems
+                        .extend(check_expression(text, declaring, at).err().into_iter().flatten());
                 }
                 None => problems.push(
                     at("expected an expression, as a string".to_owned())
@@ -87,10 +88,7 @@ impl BoltKind for MapKind {
     }
 
     fn build(options: MapOptions) -> Box<dyn Bolt> {
-        Box::new(MapBolt {
-            options,
-            running: None,
-        })
+        Box::new(MapBolt { options, running: None })
     }
 }
 
@@ -138,7 +136,11 @@ struct Running {
 }
 
 impl Bolt for MapBolt {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let keep = self.options.keep.clone().or_else(|| {
             let input = context.inputs.first()?;
             Some(input.decl.fields.clone())

@@ -24,7 +24,7 @@ use super::inputs::same_fields;
 /// Options of the bolt `print`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PrintOptions {
+pub struct PrintOptions {
     /// "text" (default): values joined by a tab; "json": one object a line; "csv": with a header.
     #[serde(default)]
     format: Format,
@@ -33,7 +33,7 @@ pub(super) struct PrintOptions {
 }
 
 /// The kind `print`.
-pub(super) struct PrintKind;
+pub struct PrintKind;
 
 impl BoltKind for PrintKind {
     const NAME: &'static str = "print";
@@ -82,11 +82,7 @@ struct Running {
 
 impl Print {
     fn new(options: PrintOptions, open_output: OpenOutput) -> Self {
-        Self {
-            options,
-            open_output,
-            running: None,
-        }
+        Self { options, open_output, running: None }
     }
 
     fn running(&mut self) -> &mut Running {
@@ -105,26 +101,23 @@ fn failed(error: io::Error) -> ComponentError {
 impl Running {
     fn flush(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
         self.committer.flush(now(), out).map_err(failed)?;
-        Ok(if self.committer.is_clean() {
-            Progress::Done
-        } else {
-            Progress::Pending
-        })
+        Ok(if self.committer.is_clean() { Progress::Done } else { Progress::Pending })
     }
 }
 
 impl Bolt for Print {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let encoder = Encoder::new(self.options.format, b',', context);
         let sink = Stdout((self.open_output)());
         let mut committer = Committer::new(sink, Duration::ZERO, context);
         let header = encoder.header().filter(|_| !context.restarted);
         committer.lines().extend(header.unwrap_or_default());
-        self.running = Some(Running {
-            encoder,
-            committer,
-            left: self.options.limit.unwrap_or(u64::MAX),
-        });
+        self.running =
+            Some(Running { encoder, committer, left: self.options.limit.unwrap_or(u64::MAX) });
         Ok(())
     }
 
@@ -149,9 +142,7 @@ impl Bolt for Print {
     }
 
     fn ready(&self) -> bool {
-        self.running
-            .as_ref()
-            .is_none_or(|running| running.committer.ready())
+        self.running.as_ref().is_none_or(|running| running.committer.ready())
     }
 
     fn idle(&mut self, out: &mut Collector<'_>) -> Result<(), ComponentError> {
@@ -171,9 +162,7 @@ impl Bolt for Print {
     }
 
     fn held(&self) -> usize {
-        self.running
-            .as_ref()
-            .map_or(0, |running| running.committer.held())
+        self.running.as_ref().map_or(0, |running| running.committer.held())
     }
 
     fn abandon(&mut self, kind: FailKind, out: &mut Collector<'_>) {

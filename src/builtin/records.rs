@@ -44,13 +44,7 @@ pub(super) struct RecordBuffer {
 impl RecordBuffer {
     /// An empty buffer.
     pub(super) fn new(framing: Framing) -> Self {
-        Self {
-            framing,
-            bytes: Vec::new(),
-            start: 0,
-            end: 0,
-            scanned: 0,
-        }
+        Self { framing, bytes: Vec::new(), start: 0, end: 0, scanned: 0 }
     }
 
     /// How many bytes are held that were not given out.
@@ -108,10 +102,7 @@ impl RecordBuffer {
         let record = &self.bytes[self.start..self.start + length - 1];
         self.start += length;
         self.scanned = self.start;
-        Some(Record {
-            bytes: record.strip_suffix(b"\r").unwrap_or(record),
-            length,
-        })
+        Some(Record { bytes: record.strip_suffix(b"\r").unwrap_or(record), length })
     }
 
     /// What is left when no more bytes will come: a last record without a line break.
@@ -119,10 +110,7 @@ impl RecordBuffer {
         let bytes = &self.bytes[self.start..self.end];
         self.start = self.end;
         self.scanned = self.end;
-        (!bytes.is_empty()).then_some(Record {
-            bytes,
-            length: bytes.len(),
-        })
+        (!bytes.is_empty()).then_some(Record { bytes, length: bytes.len() })
     }
 
     /// Gives the memory back. What was held is gone.

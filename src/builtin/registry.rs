@@ -40,15 +40,11 @@ mod tests {
         for kind in registry.kinds() {
             let schema = kind.schema();
             assert_eq!(
-                schema
-                    .get("additionalProperties")
-                    .and_then(serde_json::Value::as_bool),
+                schema.get("additionalProperties").and_then(serde_json::Value::as_bool),
                 Some(false),
                 "{kind:?}"
             );
-            let properties = schema
-                .get("properties")
-                .and_then(serde_json::Value::as_object);
+            let properties = schema.get("properties").and_then(serde_json::Value::as_object);
             for (name, property) in properties.into_iter().flatten() {
                 let text = property.get("description");
                 assert!(text.is_some(), "{kind:?}: {name} has no description");

@@ -18,7 +18,7 @@ use super::inputs::{missing_field, refused};
 /// Options of the bolt `split`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SplitOptions {
+pub struct SplitOptions {
     /// The field to split (default "line").
     #[serde(default = "line")]
     field: String,
@@ -31,7 +31,7 @@ fn line() -> String {
 }
 
 /// The kind `split`.
-pub(crate) struct SplitKind;
+pub struct SplitKind;
 
 impl BoltKind for SplitKind {
     const NAME: &'static str = "split";
@@ -60,10 +60,7 @@ impl BoltKind for SplitKind {
     }
 
     fn build(options: SplitOptions) -> Box<dyn Bolt> {
-        Box::new(Split {
-            options,
-            field: None,
-        })
+        Box::new(Split { options, field: None })
     }
 }
 
@@ -73,7 +70,11 @@ struct Split {
 }
 
 impl Bolt for Split {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         self.field = Some(FieldSlots::new(context, &self.options.field));
         Ok(())
     }

@@ -29,7 +29,7 @@ const CHUNKS: usize = 8;
 /// Options of the spout `stdin`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StdinOptions {
+pub struct StdinOptions {
     /// "text" emits each line as `line`; "json" (one object a line) and "csv" emit `fields`.
     #[serde(default)]
     format: Format,
@@ -61,7 +61,7 @@ impl StdinOptions {
 }
 
 /// The kind `stdin`.
-pub(super) struct StdinKind;
+pub struct StdinKind;
 
 impl SpoutKind for StdinKind {
     const NAME: &'static str = "stdin";
@@ -74,10 +74,8 @@ impl SpoutKind for StdinKind {
     ) -> Result<Declaration, Vec<OptionProblem>> {
         let mut problems = Vec::new();
         if declaring.tasks > 1 {
-            let message = format!(
-                "there is one standard input, but the spout has {} tasks",
-                declaring.tasks
-            );
+            let message =
+                format!("there is one standard input, but the spout has {} tasks", declaring.tasks);
             let problem = OptionProblem::whole(message);
             problems.push(problem.with_help("set `parallelism = 1`"));
         }
@@ -97,9 +95,7 @@ impl SpoutKind for StdinKind {
     fn build(options: StdinOptions) -> Box<dyn Spout> {
         static INPUT: OnceLock<Arc<Input>> = OnceLock::new();
         let input = INPUT.get_or_init(Arc::default);
-        Box::new(Stdin::new(options, Arc::clone(input), || {
-            Box::new(io::stdin())
-        }))
+        Box::new(Stdin::new(options, Arc::clone(input), || Box::new(io::stdin())))
     }
 }
 
@@ -158,10 +154,7 @@ impl Input {
                 return;
             }
             while state.chunks.len() >= CHUNKS {
-                state = self
-                    .room
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
@@ -186,12 +179,7 @@ struct Running {
 
 impl Stdin {
     fn new(options: StdinOptions, input: Arc<Input>, open_input: OpenInput) -> Self {
-        Self {
-            options,
-            input,
-            open_input,
-            running: None,
-        }
+        Self { options, input, open_input, running: None }
     }
 }
 
@@ -210,9 +198,7 @@ impl Spout for Stdin {
         if !std::mem::replace(&mut state.started, true) {
             let input = Arc::clone(&self.input);
             let open_input = self.open_input;
-            context
-                .io
-                .spawn_blocking(move || input.read_all(open_input()));
+            context.io.spawn_blocking(move || input.read_all(open_input()));
         }
         let reporter = &context.reporter;
         self.running = Some(Running {
@@ -353,7 +339,8 @@ mod tests {
     #[test]
     fn everything_up_to_the_last_line_is_given_out_and_memory_is_bounded() {
         // Far more than the reader may be ahead.
-        let open_input: OpenInput = || Box::new(io::Cursor::new("0123456789\n".repeat(400_000) + "x"));
+        let open_input: OpenInput =
+            || Box::new(io::Cursor::new("0123456789\n".repeat(400_000) + "x"));
         let mut spout = stdin(json!({}), &Arc::default(), open_input);
         let mut out = SpoutOut::default();
         until("the end of input", || {
@@ -384,7 +371,8 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_limit_is_named() {
-        let open_input: OpenInput = || Box::new(io::Cursor::new("ok\n".to_owned() + &"x".repeat(5000)));
+        let open_input: OpenInput =
+            || Box::new(io::Cursor::new("ok\n".to_owned() + &"x".repeat(5000)));
         let mut spout = stdin(json!({"max_line": "1KiB"}), &Arc::default(), open_input);
         let mut out = SpoutOut::default();
         let mut error = None;

@@ -44,10 +44,7 @@ impl Heard {
 
     fn of(&self, error: bool) -> Vec<String> {
         let all = self.0.lock().unwrap();
-        all.iter()
-            .filter(|entry| entry.0 == error)
-            .map(|entry| entry.1.clone())
-            .collect()
+        all.iter().filter(|entry| entry.0 == error).map(|entry| entry.1.clone()).collect()
     }
 }
 
@@ -91,10 +88,7 @@ pub(super) fn context_with_inputs(dir: &Path, inputs: &[(&str, &[&str])]) -> Con
         grouping: "SHUFFLE",
         grouping_fields: Vec::new(),
     });
-    Context {
-        inputs: inputs.collect(),
-        ..context_in(dir)
-    }
+    Context { inputs: inputs.collect(), ..context_in(dir) }
 }
 
 /// A context for a bolt that touches no files.
@@ -110,11 +104,7 @@ pub(super) fn declaring(inputs: &[(&str, &[&str])], tasks: usize) -> Declaring {
         fields: fields.iter().map(ToString::to_string).collect(),
         grouping_fields: None,
     });
-    Declaring {
-        inputs: inputs.collect(),
-        tasks,
-        outputs: None,
-    }
+    Declaring { inputs: inputs.collect(), tasks, outputs: None }
 }
 
 /// The problems of a bolt's options, by message.
@@ -223,10 +213,7 @@ impl SpoutOut {
 
     /// The first values as text.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.emitted
-            .iter()
-            .map(|(_, values)| values[0].to_text().into_owned())
-            .collect()
+        self.emitted.iter().map(|(_, values)| values[0].to_text().into_owned()).collect()
     }
 
     /// Asks once for up to `max` messages.

@@ -28,10 +28,7 @@ pub(super) struct Window {
 impl Window {
     /// A window whose first message has this number.
     pub(super) fn starting_at(number: u64) -> Self {
-        Self {
-            next: number,
-            ..Self::default()
-        }
+        Self { next: number, ..Self::default() }
     }
 
     /// The number that the next message gets.
@@ -84,10 +81,7 @@ impl Window {
         let dense = usize::try_from(number.checked_sub(first)?).ok()?;
         let index = match self.entries.get(dense) {
             Some(entry) if entry.number == number => dense,
-            _ => self
-                .entries
-                .binary_search_by_key(&number, |entry| entry.number)
-                .ok()?,
+            _ => self.entries.binary_search_by_key(&number, |entry| entry.number).ok()?,
         };
         self.entries.get_mut(index)
     }

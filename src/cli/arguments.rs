@@ -8,12 +8,15 @@ use super::check::CheckArguments;
 use super::components::ComponentsArguments;
 use super::new::NewArguments;
 use super::plan::PlanArguments;
+use super::run::RunArguments;
+use super::worker::WorkerArguments;
 
 const EXAMPLES: &str = "\
 Examples:
   galewire new hello --lang python     a small topology that runs at once
   galewire check hello/hello.toml      everything that is wrong with it, or nothing
   galewire plan hello/hello.toml       what would run where
+  galewire run hello/hello.toml        runs it
 
 `galewire help exit-codes` lists what the exit codes mean.";
 
@@ -28,6 +31,8 @@ pub(super) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Run a topology until its input ends, or Ctrl-C
+    Run(RunArguments),
     /// Check a topology file: all errors and warnings at once, nothing is started
     Check(CheckArguments),
     /// Show what would run where
@@ -38,6 +43,9 @@ pub(super) enum Command {
     Components(ComponentsArguments),
     /// Make a folder with a small topology that runs at once
     New(NewArguments),
+    /// Run one worker of a topology; `galewire run` starts these
+    #[command(hide = true)]
+    Worker(WorkerArguments),
     /// Print help on a command, or on `exit-codes`
     Help(HelpArguments),
 }

@@ -50,9 +50,7 @@ pub(super) fn run(
 
 fn plain_table(width: Option<u16>) -> Table {
     let mut table = Table::new();
-    table
-        .load_preset(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if let Some(width) = width {
         table.set_width(width);
     }
@@ -64,11 +62,7 @@ fn overview<'k>(kinds: impl Iterator<Item = &'k Kind>, width: Option<u16>) -> St
     kinds.sort_by_key(|kind| (kind.role.to_string() != "spout", kind.name));
     let mut table = plain_table(width);
     for kind in kinds {
-        table.add_row([
-            kind.role.to_string(),
-            kind.name.to_owned(),
-            kind.summary.to_owned(),
-        ]);
+        table.add_row([kind.role.to_string(), kind.name.to_owned(), kind.summary.to_owned()]);
     }
     let hint = "`galewire components KIND` shows the options of one; any program is a component \
                 with `command`, `python` or `node`.";
@@ -109,12 +103,7 @@ fn type_name(schema: &Value, root: &Value) -> String {
         return found.map_or_else(|| "any".to_owned(), |found| type_name(found, root));
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-        return join(
-            words
-                .iter()
-                .filter(|word| !word.is_null())
-                .map(Value::to_string),
-        );
+        return join(words.iter().filter(|word| !word.is_null()).map(Value::to_string));
     }
     if let Some(word) = schema.get("const") {
         return word.to_string();

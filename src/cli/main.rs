@@ -9,7 +9,7 @@ use crate::component::Registry;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
-use super::{check, components, new, plan, schema};
+use super::{check, components, new, plan, run, schema, worker};
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {
@@ -27,7 +27,7 @@ pub fn main_from(
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, output),
     };
-    match run(arguments.command, registry, output) {
+    match dispatch(arguments.command, registry, output) {
         Ok(code) => code,
         Err(error) => {
             output.message(&format!("galewire: {error:#}\n"));
@@ -36,8 +36,14 @@ pub fn main_from(
     }
 }
 
-fn run(command: Command, registry: &Registry, output: &mut Output) -> anyhow::Result<ExitCode> {
+fn dispatch(
+    command: Command,
+    registry: &Registry,
+    output: &mut Output,
+) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Run(arguments) => run::run(arguments, registry, output),
+        Command::Worker(arguments) => Ok(worker::run(&arguments, registry)),
         Command::Check(arguments) => check::run(&arguments, registry, output),
         Command::Plan(arguments) => plan::run(&arguments, registry, output),
         Command::Schema => schema::run(registry, output),

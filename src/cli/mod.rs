@@ -10,9 +10,11 @@ mod main;
 mod new;
 mod output;
 mod plan;
+mod run;
 mod scaffold;
 mod schema;
 mod topology_file;
+mod worker;
 
 pub use main::{main_from, main_with};
 pub use output::Output;

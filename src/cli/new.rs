@@ -36,10 +36,7 @@ enum BoltLanguage {
 
 pub(super) fn run(arguments: &NewArguments, output: &mut Output) -> anyhow::Result<ExitCode> {
     let folder = arguments.name.as_path();
-    let name = folder
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !scaffold::is_topology_name(name) {
         output.message(&format!(
             "galewire: `{name}` cannot be a topology's name: 1 to 63 characters of a-z, 0-9 and `-`\n"

@@ -13,10 +13,7 @@ pub struct Output {
 impl Output {
     /// The process's own.
     pub fn of_process() -> Self {
-        Self {
-            out: anstream::stdout(),
-            err: anstream::stderr(),
-        }
+        Self { out: anstream::stdout(), err: anstream::stderr() }
     }
 
     /// Writes results. A reader that went away (`| head`) is no error; any other is.
@@ -24,10 +21,7 @@ impl Output {
     /// # Errors
     /// Standard output cannot be written.
     pub fn result(&mut self, text: &str) -> io::Result<()> {
-        let written = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush());
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
@@ -38,6 +32,11 @@ impl Output {
     pub fn message(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes());
         let _ = self.err.flush();
+    }
+
+    /// Whether messages go to a terminal that can be drawn on.
+    pub fn is_terminal(&self) -> bool {
+        io::IsTerminal::is_terminal(&io::stderr())
     }
 
     /// The width of the terminal that results go to, in columns; `None` for a file or pipe.

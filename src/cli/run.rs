@@ -78,9 +78,11 @@ pub(super) fn run(
     let code = exit_code(&checked);
     let Some(plan) = checked.plan else { return Ok(code) };
     start_log(&arguments.log);
-    let missing = super::programs::missing(&plan);
+    let missing = supervisor::missing_programs(&plan);
+    for problem in &missing {
+        output.message(&format!("galewire: {problem}\n"));
+    }
     if !missing.is_empty() {
-        output.message(&missing);
         return Ok(ExitCode::MissingProgram);
     }
     let run_dir = RunDir::create(&run_base()).context("could not make the run's folder")?;

@@ -47,21 +47,12 @@ pub(super) fn files(name: &str, language: Language) -> Vec<ScaffoldFile> {
             .replace("@RUN_TEST@", run_test)
     };
     [
-        (
-            format!("{name}.toml"),
-            include_str!("scaffold/topology.toml"),
-        ),
+        (format!("{name}.toml"), include_str!("scaffold/topology.toml")),
         (bolt.0.to_owned(), bolt.1),
         (test_path.to_owned(), test),
-        (
-            "data/lines.txt".to_owned(),
-            include_str!("scaffold/lines.txt"),
-        ),
+        ("data/lines.txt".to_owned(), include_str!("scaffold/lines.txt")),
         ("README.md".to_owned(), include_str!("scaffold/README.md")),
     ]
-    .map(|(path, text)| ScaffoldFile {
-        path,
-        text: fill(text),
-    })
+    .map(|(path, text)| ScaffoldFile { path, text: fill(text) })
     .to_vec()
 }

@@ -20,6 +20,12 @@ pub(crate) struct TopologyFile {
 }
 
 impl TopologyFile {
+    /// The same with one more override, which stands last.
+    pub(crate) fn with(mut self, setting: String) -> Self {
+        self.overrides.push(setting);
+        self
+    }
+
     /// Reads and checks the file in this process's environment.
     pub(crate) fn load(&self, registry: &Registry) -> Checked {
         let overrides = Overrides(self.overrides.clone());

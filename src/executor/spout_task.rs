@@ -231,7 +231,9 @@ impl SpoutTask {
     }
 
     fn produce(&mut self, now: Timestamp) -> bool {
-        self.guarded(now, |spout, out| spout.wake(out));
+        if self.stage < Stage::Closing {
+            self.guarded(now, |spout, out| spout.wake(out));
+        }
         let max = self.housing.shop.settings.max_spout_pending.saturating_sub(self.pending());
         let Life::Open(spout) = &self.life else {
             return false;

@@ -121,10 +121,7 @@ impl CommandOptions {
             problems.push(problem.with_help("write command = [\"python3\", \"split.py\"]"));
         }
         if self.command.iter().any(|part| part.contains('\0')) {
-            problems.push(OptionProblem::at(
-                "command",
-                "an argument has a NUL character in it",
-            ));
+            problems.push(OptionProblem::at("command", "an argument has a NUL character in it"));
         }
         if self.max_in_flight == 0 {
             let problem = OptionProblem::at("max_in_flight", "at least 1 is needed");

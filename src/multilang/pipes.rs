@@ -144,11 +144,7 @@ impl Pipes {
     /// Takes the end of the life, once it is over and all its output was taken.
     pub(super) fn take_ended(&self) -> Option<Ended> {
         let mut state = self.lock();
-        if state.output.is_empty() {
-            state.ended.take()
-        } else {
-            None
-        }
+        if state.output.is_empty() { state.ended.take() } else { None }
     }
 
     /// The last lines of stderr.

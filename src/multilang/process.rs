@@ -85,12 +85,10 @@ async fn run(
     };
     let group = Group(child.id().unwrap_or_default());
     pipes.set_pid(Some(group.0));
-    let reader = child.stdout.take().map(|stdout| {
-        io.spawn(
-            Job::Owned("child stdout"),
-            read_output(stdout, pipes.clone()),
-        )
-    });
+    let reader = child
+        .stdout
+        .take()
+        .map(|stdout| io.spawn(Job::Owned("child stdout"), read_output(stdout, pipes.clone())));
     let stderr = child.stderr.take().map(|stderr| {
         let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
         io.spawn(Job::Owned("child stderr"), job)
@@ -115,10 +113,8 @@ async fn run(
 }
 
 fn spawn(command: &CommandLine) -> io::Result<Child> {
-    let (program, arguments) = command
-        .argv
-        .split_first()
-        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let (program, arguments) =
+        command.argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     check_folder(&command.dir)?;
     let mut spawned = Command::new(program);
     spawned

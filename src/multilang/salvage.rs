@@ -25,10 +25,7 @@ pub(super) struct Salvaged<'a> {
 pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
     if let Ok(messages) = parse_frame(frame) {
         if !matches!(messages.as_slice(), [Message::Unknown { .. }]) {
-            return Salvaged {
-                stray: "",
-                messages,
-            };
+            return Salvaged { stray: "", messages };
         }
     }
     let last_line = frame.rfind('\n').map_or(0, |at| at + 1);
@@ -37,10 +34,7 @@ pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
             return found;
         }
     }
-    suffix(frame).unwrap_or_else(|| Salvaged {
-        stray: frame,
-        messages: Messages::new(),
-    })
+    suffix(frame).unwrap_or_else(|| Salvaged { stray: frame, messages: Messages::new() })
 }
 
 /// The messages from `at` on, or how many bytes it took to see that there are none.
@@ -49,10 +43,7 @@ fn message_at(frame: &str, at: usize) -> Result<Salvaged<'_>, usize> {
     if matches!(messages.as_slice(), [Message::Unknown { .. }]) {
         return Err(frame.len() - at);
     }
-    Ok(Salvaged {
-        stray: frame[..at].trim_end_matches(['\n', '\r']),
-        messages,
-    })
+    Ok(Salvaged { stray: frame[..at].trim_end_matches(['\n', '\r']), messages })
 }
 
 fn suffix(frame: &str) -> Option<Salvaged<'_>> {
@@ -102,10 +93,7 @@ mod tests {
     fn clean_frames_are_taken_whole() {
         assert_eq!(stray_and_count("{\"command\":\"sync\"}"), ("", 1));
         assert_eq!(stray_and_count("{\"command\":\n\"sync\"}"), ("", 1));
-        assert_eq!(
-            stray_and_count("[{\"done\":1,\"count\":2},{\"command\":\"sync\"}]"),
-            ("", 2)
-        );
+        assert_eq!(stray_and_count("[{\"done\":1,\"count\":2},{\"command\":\"sync\"}]"), ("", 2));
     }
 
     #[test]

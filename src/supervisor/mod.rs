@@ -6,11 +6,13 @@ mod coordinator;
 mod event;
 mod ledger;
 mod process;
+mod programs;
 mod run;
 mod run_dir;
 mod slot;
 
 pub use coordinator::{Coordinator, Effect, Event};
 pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};
+pub use programs::missing_programs;
 pub use run::{RunError, RunOptions, run};
 pub use run_dir::RunDir;

@@ -21,7 +21,7 @@ impl fmt::Display for Version {
 /// The least Python that the SDK runs in.
 const PYTHON: Version = Version(3, 9);
 /// The least Node.js that the SDK runs in.
-const NODE: Version = Version(18, 0);
+const NODE: Version = Version(18, 19);
 
 /// A program that a component needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -96,10 +96,7 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
     if options.kind == EndpointKind::Tcp {
         return Ok(Reserved { endpoint: "tcp://127.0.0.1:0".to_owned(), _lock: None });
     }
-    let folder = |error| BindError::Folder {
-        path: options.endpoint_dir.clone(),
-        error,
-    };
+    let folder = |error| BindError::Folder { path: options.endpoint_dir.clone(), error };
     let dir = std::path::absolute(&options.endpoint_dir).map_err(folder)?;
     let path = dir.join(format!("w{}.sock", options.slot));
     if path.as_os_str().len() > MAX_PATH {
@@ -123,10 +120,7 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
         _ => {}
     }
-    Ok(Reserved {
-        endpoint: format!("ipc://{text}"),
-        _lock: Some(lock),
-    })
+    Ok(Reserved { endpoint: format!("ipc://{text}"), _lock: Some(lock) })
 }
 
 fn make_private(dir: &Path) -> Result<(), BindError> {

@@ -134,10 +134,7 @@ impl Inbox {
         }
         life.connection = Some(connection.clone());
         life.replies = Replies::new(self.window, self.credit);
-        let answer = Header {
-            sequence: life.sequence.last(),
-            ..*header
-        };
+        let answer = Header { sequence: life.sequence.last(), ..*header };
         Some(encode(&answer, &Message::Welcome(credit.full_report())))
     }
 

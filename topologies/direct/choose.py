@@ -23,7 +23,7 @@ class Lane(galewire.Bolt):
 
     def open(self):
         own = tasks_of("lanes", self.context).index(self.context["taskid"])
-        self.name = ["even", "odd"][own]
+        self.lane = ["even", "odd"][own]
 
     def process(self, number):
-        self.emit(self.name, number)
+        self.emit(self.lane, number)

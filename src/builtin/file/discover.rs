@@ -53,19 +53,12 @@ impl Discover {
             }
             Pattern::Named(folder.join(pattern), place)
         });
-        Self {
-            patterns: patterns.collect(),
-            task_index,
-            task_count: task_count.max(1),
-            follow,
-        }
+        Self { patterns: patterns.collect(), task_index, task_count: task_count.max(1), follow }
     }
 
     /// Whether looking again means to list folders.
     pub(super) fn has_globs(&self) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| matches!(pattern, Pattern::Glob(_)))
+        self.patterns.iter().any(|pattern| matches!(pattern, Pattern::Glob(_)))
     }
 
     /// This task's files, each once, in the order of `path` and sorted within a pattern.
@@ -100,18 +93,16 @@ impl Discover {
                 path.display(),
                 path.display()
             ))),
-            Ok(_) => Err(ComponentError::give_up(format!(
-                "{} is not a regular file",
-                path.display()
-            ))),
+            Ok(_) => {
+                Err(ComponentError::give_up(format!("{} is not a regular file", path.display())))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.follow => Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(
-                ComponentError::give_up(format!("{} does not exist", path.display())),
-            ),
-            Err(error) => Err(ComponentError::give_up(format!(
-                "could not read {}: {error}",
-                path.display()
-            ))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(ComponentError::give_up(format!("{} does not exist", path.display())))
+            }
+            Err(error) => {
+                Err(ComponentError::give_up(format!("could not read {}: {error}", path.display())))
+            }
         }
     }
 
@@ -163,11 +154,7 @@ impl Discover {
 }
 
 fn found(path: &Path, metadata: &fs::Metadata) -> Found {
-    Found {
-        path: path.to_owned(),
-        identity: Identity::of(metadata),
-        length: metadata.len(),
-    }
+    Found { path: path.to_owned(), identity: Identity::of(metadata), length: metadata.len() }
 }
 
 /// The file of that identity in the folder that it was read in: a rotated file under its new name.

@@ -24,10 +24,7 @@ pub(super) struct Identity {
 impl Identity {
     /// The identity that the file system tells.
     pub(super) fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
     /// A number that is spread well over tasks.
@@ -52,10 +49,7 @@ impl Fingerprint {
         let mut bytes = [0; FINGERPRINT_BYTES as usize];
         let bytes = &mut bytes[..length as usize];
         file.read_exact_at(bytes, 0)?;
-        Ok(Self {
-            length,
-            hash: format!("{:016x}", xxh3_64(bytes)),
-        })
+        Ok(Self { length, hash: format!("{:016x}", xxh3_64(bytes)) })
     }
 
     /// Whether the file begins with the same bytes.

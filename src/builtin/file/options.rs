@@ -13,7 +13,7 @@ use super::spout::FileSpout;
 /// Where to begin with files that were not read before in this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Start {
+pub enum Start {
     /// At their first byte.
     #[default]
     Beginning,
@@ -26,7 +26,7 @@ pub(super) enum Start {
 /// One path or several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a path or a list of paths")]
-pub(super) enum Paths {
+pub enum Paths {
     /// One path.
     One(String),
     /// Several paths.
@@ -36,7 +36,7 @@ pub(super) enum Paths {
 /// Options of the spout `file`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FileOptions {
+pub struct FileOptions {
     /// The file to read, a glob pattern such as "logs/*.log", or a list of both. Relative paths
     /// start at the topology file's folder. Several tasks share the files, one task a file.
     pub(super) path: Paths,
@@ -66,7 +66,7 @@ pub(super) struct FileOptions {
 
 /// The options, checked.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     pub(super) patterns: Vec<String>,
     pub(super) records: RecordSettings,
     pub(super) follow: bool,
@@ -116,12 +116,9 @@ impl FileOptions {
             });
         }
         match records {
-            Some(records) if problems.is_empty() => Ok(Settings {
-                patterns,
-                records,
-                follow: self.follow,
-                start: self.start,
-            }),
+            Some(records) if problems.is_empty() => {
+                Ok(Settings { patterns, records, follow: self.follow, start: self.start })
+            }
             _ => Err(problems),
         }
     }
@@ -136,17 +133,14 @@ fn bad_pattern(pattern: &str) -> Option<String> {
 }
 
 /// The kind `file`.
-pub(crate) struct FileKind;
+pub struct FileKind;
 
 impl SpoutKind for FileKind {
     const NAME: &'static str = "file";
     const SUMMARY: &'static str = "reads lines, JSON or CSV from files, and follows them";
     type Options = FileOptions;
 
-    fn declare(
-        options: &FileOptions,
-        _: &Declaring,
-    ) -> Result<Declaration, Vec<OptionProblem>> {
+    fn declare(options: &FileOptions, _: &Declaring) -> Result<Declaration, Vec<OptionProblem>> {
         let settings = options.check()?;
         Ok(Declaration {
             streams: vec![StreamDecl::default_stream(settings.records.fields)],

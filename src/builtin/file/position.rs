@@ -44,10 +44,7 @@ pub(super) fn saved_path(folder: &Path, component: &str, task_index: usize) -> P
 
 /// Saves a position: afterwards the file holds the old one or the new one, whole.
 pub(super) fn save(path: &Path, position: &Position, saved_at: u64) -> io::Result<()> {
-    let saved = Saved {
-        saved_at,
-        position: position.clone(),
-    };
+    let saved = Saved { saved_at, position: position.clone() };
     let json = serde_json::to_vec(&saved)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

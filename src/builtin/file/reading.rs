@@ -201,9 +201,10 @@ impl Reading {
     }
 
     fn finish(&mut self, slot: usize, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
+        let follow = self.settings.follow;
         let (source, mut trade) = self.trade(slot, out);
         source.finish(&mut trade)?;
-        if !self.settings.follow {
+        if !follow {
             source.close();
         }
         Ok(())
@@ -231,9 +232,7 @@ impl Reading {
         let file = match File::open(&found.path) {
             Ok(file) => file,
             // Rotated away since it was found: the next look finds what is there now.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && self.settings.follow =>
-            {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.settings.follow => {
                 return Ok(None);
             }
             Err(error) => {
@@ -339,8 +338,7 @@ impl Reading {
         let found = self.discover.look(listed)?;
         self.let_go();
         if listed || !self.discover.has_globs() {
-            self.done
-                .retain(|done| found.iter().any(|found| found.identity == done.identity));
+            self.done.retain(|done| found.iter().any(|found| found.identity == done.identity));
         }
         for found in found {
             self.meet(&found)?;
@@ -403,9 +401,9 @@ impl Reading {
 
     /// A file that is there: a known one may have a new name, an unknown one is opened.
     fn meet(&mut self, found: &Found) -> Result<(), ComponentError> {
-        let known = self.sources().find(|(_, source)| {
-            source.identity == found.identity && source.phase != Phase::Cut
-        });
+        let known = self
+            .sources()
+            .find(|(_, source)| source.identity == found.identity && source.phase != Phase::Cut);
         if let Some((_, source)) = known {
             if source.path() != found.path && !is_at_its_path(source) {
                 source.renamed_to(&found.path);

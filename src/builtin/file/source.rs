@@ -2,9 +2,9 @@
 //!
 //! It never looks for other files; rotation and truncation are its owner's to notice.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::{ByteSize, Timestamp};
@@ -57,6 +57,8 @@ pub(super) struct Source {
     file: Option<File>,
     pub(super) identity: Identity,
     fingerprint: Fingerprint,
+    /// When it was last written, as of the last look; the clock's grain is the file system's.
+    modified: (i64, i64),
     buffer: RecordBuffer,
     pub(super) phase: Phase,
     /// Whether the last read found nothing; only growth changes that.
@@ -99,6 +101,7 @@ impl Source {
             file: Some(file),
             identity: Identity::of(&metadata),
             fingerprint,
+            modified: modified(&metadata),
             buffer: RecordBuffer::new(records.framing()),
             phase: Phase::Live,
             at_end: false,
@@ -239,13 +242,18 @@ impl Source {
             return Ok(Look::Same);
         };
         let read = |error: io::Error| read_error(&self.given.path, &error);
-        let length = file.metadata().map_err(read)?.len();
+        let metadata = file.metadata().map_err(read)?;
+        let length = metadata.len();
         let read_to = self.given.next + self.buffer.len() as u64;
-        if length == read_to {
+        let touched = std::mem::replace(&mut self.modified, modified(&metadata));
+        if length == read_to && touched == self.modified {
             return Ok(Look::Same);
         }
         if length < read_to || !self.fingerprint.matches(file).map_err(read)? {
             return Ok(Look::Cut);
+        }
+        if length == read_to {
+            return Ok(Look::Same);
         }
         if self.fingerprint.length < FINGERPRINT_BYTES {
             // It may be cut just now; then the next look tells.
@@ -286,7 +294,11 @@ pub(super) enum Look {
 
 impl Given {
     #[inline]
-    fn take(&mut self, record: Record<'_>, trade: &mut Trade<'_, '_>) -> Result<(), ComponentError> {
+    fn take(
+        &mut self,
+        record: Record<'_>,
+        trade: &mut Trade<'_, '_>,
+    ) -> Result<(), ComponentError> {
         let start = self.next;
         self.next += record.length as u64;
         self.lines = self.lines.map(|lines| lines + 1);
@@ -299,10 +311,7 @@ impl Given {
                 if number > trade.last_number {
                     return Err(ComponentError::restart("message numbers are used up"));
                 }
-                trade
-                    .out
-                    .emit(Some(MessageId(trade.tag | number)), values)
-                    .map_err(refused)?;
+                trade.out.emit(Some(MessageId(trade.tag | number)), values).map_err(refused)?;
             }
             Ok(None) => {}
             Err(error) if error.is_fatal() || trade.records.on_error == OnError::Stop => {
@@ -339,6 +348,10 @@ impl Given {
             "{place}: the line is longer than {limit}; `max_line` allows more"
         ))
     }
+}
+
+fn modified(metadata: &Metadata) -> (i64, i64) {
+    (metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn read_error(path: &Path, error: &io::Error) -> ComponentError {

@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::{now, unix_millis};
 use crate::builtin::inputs::bad_options;
-use crate::component::{
-    ComponentError, Context, MessageId, Next, Progress, Spout, SpoutCollector,
-};
+use crate::component::{ComponentError, Context, MessageId, Next, Progress, Spout, SpoutCollector};
 
 use super::options::{FileOptions, Settings, Start};
 use super::position::{self, Position};
@@ -38,11 +36,7 @@ struct Running {
 impl FileSpout {
     /// A spout that has not looked at its options yet.
     pub(super) fn new(options: FileOptions) -> Self {
-        Self {
-            options,
-            restored: None,
-            running: None,
-        }
+        Self { options, restored: None, running: None }
     }
 
     fn running(&mut self) -> &mut Running {
@@ -55,9 +49,8 @@ impl FileSpout {
         settings: &Settings,
         context: &Context,
     ) -> Result<Earlier, ComponentError> {
-        let of_folder = |folder| {
-            position::load(folder, &context.component).map_err(ComponentError::give_up)
-        };
+        let of_folder =
+            |folder| position::load(folder, &context.component).map_err(ComponentError::give_up);
         if let Some(position) = self.restored.take() {
             return Ok(Earlier { position, begun: true });
         }
@@ -79,9 +72,8 @@ impl Spout for FileSpout {
         let settings = self.options.check().map_err(bad_options)?;
         let earlier = self.earlier(&settings, context)?;
         let first_end = settings.start == Start::End && !earlier.begun;
-        let saved_in = |folder| {
-            position::saved_path(folder, &context.component, context.task_index)
-        };
+        let saved_in =
+            |folder| position::saved_path(folder, &context.component, context.task_index);
         let saved = (settings.start == Start::Saved).then(|| saved_in(&context.state_dir));
         let mut reading = Reading::start(settings, context, earlier, now())?;
         if first_end {

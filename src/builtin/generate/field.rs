@@ -127,11 +127,7 @@ impl Message {
 
 /// A number below `span`, spread evenly over it.
 fn below(bits: u64, span: u128) -> u128 {
-    if span > u128::from(u64::MAX) {
-        u128::from(bits)
-    } else {
-        (u128::from(bits) * span) >> 64
-    }
+    if span > u128::from(u64::MAX) { u128::from(bits) } else { (u128::from(bits) * span) >> 64 }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::template::Template;
 /// Options of the spout `generate`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct GenerateOptions {
+pub struct GenerateOptions {
     /// The fields to emit, in this order, and how each is made: a list goes round, a plain value
     /// stays, and a table with one key says `choose`, `counter`, `random`, `template` or
     /// `emit_time`.
@@ -77,9 +77,9 @@ impl<'de> Deserialize<'de> for Spec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::Array(values) => Ok(Self::Cycle(values)),
-            table @ serde_json::Value::Object(_) => serde_json::from_value(table)
-                .map(Self::Made)
-                .map_err(D::Error::custom),
+            table @ serde_json::Value::Object(_) => {
+                serde_json::from_value(table).map(Self::Made).map_err(D::Error::custom)
+            }
             constant => Ok(Self::Constant(constant)),
         }
     }
@@ -138,7 +138,7 @@ enum Unit {
 
 /// The options, checked.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     pub(super) names: Vec<String>,
     pub(super) fields: Vec<Field>,
     pub(super) schedule: Option<Schedule>,
@@ -203,13 +203,12 @@ impl Spec {
             Self::Constant(value) => Ok(Field::Constant(Value::from(value))),
             Self::Cycle(list) => Ok(Field::Cycle(values(list)?)),
             Self::Made(Made::Choose(list)) => Ok(Field::Choose(values(list)?)),
-            Self::Made(Made::Counter(Counter { start, step })) => Ok(Field::Counter {
-                start: *start,
-                step: *step,
-            }),
-            Self::Made(Made::Random(range)) => range
-                .check()
-                .ok_or_else(|| plain("expected `min` not greater than `max`")),
+            Self::Made(Made::Counter(Counter { start, step })) => {
+                Ok(Field::Counter { start: *start, step: *step })
+            }
+            Self::Made(Made::Random(range)) => {
+                range.check().ok_or_else(|| plain("expected `min` not greater than `max`"))
+            }
             Self::Made(Made::Template(text)) => Template::parse(text)
                 .map(Field::Template)
                 .map_err(|error| (error.to_string(), Some(error.help().to_owned()))),
@@ -234,7 +233,7 @@ impl Range {
 }
 
 /// The kind `generate`.
-pub(crate) struct GenerateKind;
+pub struct GenerateKind;
 
 impl SpoutKind for GenerateKind {
     const NAME: &'static str = "generate";

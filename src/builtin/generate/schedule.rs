@@ -14,9 +14,7 @@ impl Schedule {
     /// more than 10^12.
     pub(super) fn new(rate: f64) -> Option<Self> {
         let micro_rate = rate * 1e6;
-        (1.0..=1e18).contains(&micro_rate).then_some(Self {
-            micro_rate: micro_rate as u64,
-        })
+        (1.0..=1e18).contains(&micro_rate).then_some(Self { micro_rate: micro_rate as u64 })
     }
 
     /// When message `number` is due.

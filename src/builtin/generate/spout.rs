@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Timestamp, now, unix_nanos};
 use crate::builtin::inputs::{bad_options, refused};
 use crate::builtin::window::Window;
-use crate::component::{
-    ComponentError, Context, MessageId, Next, Spout, SpoutCollector,
-};
+use crate::component::{ComponentError, Context, MessageId, Next, Spout, SpoutCollector};
 
 use super::field::Message;
 use super::options::{GenerateOptions, Settings};
@@ -67,11 +65,7 @@ impl Clock {
 impl GenerateSpout {
     /// A spout that has not looked at its options yet.
     pub(super) fn new(options: GenerateOptions) -> Self {
-        Self {
-            options,
-            restored: None,
-            running: None,
-        }
+        Self { options, restored: None, running: None }
     }
 }
 
@@ -79,17 +73,12 @@ impl Spout for GenerateSpout {
     fn open(&mut self, context: &Arc<Context>) -> Result<(), ComponentError> {
         let settings = self.options.check().map_err(bad_options)?;
         let wall = unix_nanos();
-        let position = self.restored.take().unwrap_or(Position {
-            next: 0,
-            started: wall,
-        });
+        let position = self.restored.take().unwrap_or(Position { next: 0, started: wall });
         let (task_index, task_count) = (context.task_index as u64, context.task_count as u64);
         self.running = Some(Running {
             task_index,
             task_count,
-            total: settings
-                .count
-                .map_or(u64::MAX, |count| share(count, task_index, task_count)),
+            total: settings.count.map_or(u64::MAX, |count| share(count, task_index, task_count)),
             next: position.next,
             window: Window::starting_at(position.next),
             clock: Clock {
@@ -196,9 +185,7 @@ impl Running {
 
     /// A message's number among those of all tasks.
     fn number(&self, count: u64) -> u64 {
-        count
-            .saturating_mul(self.task_count)
-            .saturating_add(self.task_index)
+        count.saturating_mul(self.task_count).saturating_add(self.task_index)
     }
 }
 

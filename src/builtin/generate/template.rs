@@ -94,9 +94,7 @@ impl Template {
 
     /// Whether a placeholder asks for the message's time.
     pub(super) fn needs_time(&self) -> bool {
-        self.parts
-            .iter()
-            .any(|part| matches!(part, Part::Made(Field::EmitTime(_))))
+        self.parts.iter().any(|part| matches!(part, Part::Made(Field::EmitTime(_))))
     }
 }
 
@@ -109,10 +107,7 @@ fn placeholder(inner: &str) -> Option<Field> {
         ("counter", None) => Some(Field::Counter { start: 0, step: 1 }),
         ("counter", Some(argument)) => {
             let (start, step) = argument.split_once(':').unwrap_or((argument, "1"));
-            Some(Field::Counter {
-                start: start.parse().ok()?,
-                step: step.parse().ok()?,
-            })
+            Some(Field::Counter { start: start.parse().ok()?, step: step.parse().ok()? })
         }
         ("choose", Some(argument)) => Some(Field::Choose(alternatives(argument))),
         ("cycle", Some(argument)) => Some(Field::Cycle(alternatives(argument))),

@@ -34,10 +34,7 @@ struct Running {
 impl Write {
     /// A bolt that has not looked at its options yet.
     pub(super) fn new(options: WriteOptions) -> Self {
-        Self {
-            options,
-            running: None,
-        }
+        Self { options, running: None }
     }
 
     fn running(&mut self) -> &mut Running {
@@ -59,16 +56,16 @@ impl Running {
     fn flush(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
         let result = self.committer.flush(now(), out);
         result.map_err(|error| self.failed(&error))?;
-        Ok(if self.committer.is_clean() {
-            Progress::Done
-        } else {
-            Progress::Pending
-        })
+        Ok(if self.committer.is_clean() { Progress::Done } else { Progress::Pending })
     }
 }
 
 impl Bolt for Write {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let settings = self.options.check().map_err(bad_options)?;
         let task = context.task_index.to_string();
         let path = context.resolve(&self.options.path.replace("{task}", &task));
@@ -78,9 +75,7 @@ impl Bolt for Write {
             (false, false) => Begin::Anew,
         };
         let framing = match self.options.format {
-            Format::Csv => Framing::Csv {
-                delimiter: settings.delimiter,
-            },
+            Format::Csv => Framing::Csv { delimiter: settings.delimiter },
             Format::Text | Format::Json => Framing::Lines,
         };
         let file = LineFile::open(&path, begin, framing, self.options.sync).map_err(|error| {
@@ -96,12 +91,7 @@ impl Bolt for Write {
         let header = encoder.header().filter(|_| file.is_empty());
         let mut committer = Committer::new(file, settings.gather, context);
         committer.lines().extend(header.unwrap_or_default());
-        self.running = Some(Running {
-            path,
-            encoder,
-            committer,
-            context: Arc::clone(context),
-        });
+        self.running = Some(Running { path, encoder, committer, context: Arc::clone(context) });
         Ok(())
     }
 
@@ -121,9 +111,7 @@ impl Bolt for Write {
     }
 
     fn ready(&self) -> bool {
-        self.running
-            .as_ref()
-            .is_none_or(|running| running.committer.ready())
+        self.running.as_ref().is_none_or(|running| running.committer.ready())
     }
 
     fn idle(&mut self, out: &mut Collector<'_>) -> Result<(), ComponentError> {
@@ -143,9 +131,7 @@ impl Bolt for Write {
     }
 
     fn held(&self) -> usize {
-        self.running
-            .as_ref()
-            .map_or(0, |running| running.committer.held())
+        self.running.as_ref().map_or(0, |running| running.committer.held())
     }
 
     fn abandon(&mut self, kind: FailKind, out: &mut Collector<'_>) {
@@ -293,8 +279,8 @@ mod tests {
                     drain(&mut bolt, &mut out);
                 }
                 prop_assert_eq!(out.acked.len() + out.failed.len(), lines);
-                let was_acked = |anchors| out.acked.contains(anchors);
-                acked.extend(given.into_iter().filter(|(a, _)| was_acked(a)).map(|(_, text)| text));
+                given.retain(|(anchors, _)| out.acked.contains(anchors));
+                acked.extend(given.into_iter().map(|(_, text)| text));
             }
             let text = fs::read_to_string(folder.path().join("o")).unwrap();
             let written: Vec<_> = text.lines().collect();

@@ -34,16 +34,17 @@ pub(super) struct LineFile {
 
 impl LineFile {
     /// Opens the file, with the folders it needs.
-    pub(super) fn open(path: &Path, begin: Begin, framing: Framing, sync: bool) -> io::Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        begin: Begin,
+        framing: Framing,
+        sync: bool,
+    ) -> io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let regular = file.metadata()?.is_file();
         if regular {
             let length = file.metadata()?.len();
@@ -58,12 +59,7 @@ impl LineFile {
             }
         }
         let length = if regular { file.metadata()?.len() } else { 0 };
-        Ok(Self {
-            file,
-            regular,
-            sync,
-            length,
-        })
+        Ok(Self { file, regular, sync, length })
     }
 
     /// Whether nothing is in the file yet.
@@ -74,13 +70,10 @@ impl LineFile {
 
 impl Sink for LineFile {
     fn commit(&mut self, lines: &[u8]) -> io::Result<()> {
-        let written = self.file.write_all(lines).and_then(|()| {
-            if self.regular && self.sync {
-                self.file.sync_data()
-            } else {
-                Ok(())
-            }
-        });
+        let written = self
+            .file
+            .write_all(lines)
+            .and_then(|()| if self.regular && self.sync { self.file.sync_data() } else { Ok(()) });
         match written {
             Ok(()) => self.length += lines.len() as u64,
             Err(_) if self.regular => {

@@ -15,7 +15,7 @@ use super::bolt::Write;
 /// Options of the bolt `write`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WriteOptions {
+pub struct WriteOptions {
     /// The file to write, relative to the topology file's folder; folders are made. With several
     /// tasks it needs "{task}", which stands for the number of the task, from 0.
     pub(super) path: String,
@@ -43,7 +43,7 @@ fn yes() -> bool {
 
 /// The options, checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     pub(super) delimiter: u8,
     pub(super) gather: Duration,
 }
@@ -71,16 +71,12 @@ impl WriteOptions {
             problems.push(OptionProblem::at("flush", error.to_string()));
             Duration::ZERO
         });
-        if problems.is_empty() {
-            Ok(Settings { delimiter, gather })
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Settings { delimiter, gather }) } else { Err(problems) }
     }
 }
 
 /// The kind `write`.
-pub(crate) struct WriteKind;
+pub struct WriteKind;
 
 impl BoltKind for WriteKind {
     const NAME: &'static str = "write";
@@ -102,11 +98,7 @@ impl BoltKind for WriteKind {
         {
             problems.push(OptionProblem::at("format", message));
         }
-        if problems.is_empty() {
-            Ok(Declaration::default())
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Declaration::default()) } else { Err(problems) }
     }
 
     fn build(options: WriteOptions) -> Box<dyn Bolt> {

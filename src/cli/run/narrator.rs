@@ -223,8 +223,10 @@ fn sentence(event: &RunEvent) -> Option<(Severity, String)> {
             (Severity::Warning, format!("{count} log lines came too fast and were dropped"))
         }
         RunEvent::Draining { reason } => {
-            let text = format!("{reason}: no more input, finishing what is under way \
-                                (Ctrl-C again kills)");
+            let text = format!(
+                "{reason}: no more input, finishing what is under way \
+                                (Ctrl-C again kills)"
+            );
             (Severity::Info, text)
         }
         RunEvent::Progress(_) => return None,

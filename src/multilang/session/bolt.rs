@@ -153,13 +153,7 @@ impl BoltSession {
 
     fn send(&mut self, tuple: Tuple, now: Timestamp) {
         let suspect = tuple.flags.contains(Flags::SUSPECT);
-        let Tuple {
-            values,
-            anchors,
-            source,
-            stream,
-            flags,
-        } = tuple;
+        let Tuple { values, anchors, source, stream, flags } = tuple;
         let (id, forgotten) = self.open.push(OpenTuple {
             ticket: Ticket { anchors },
             flags,
@@ -172,8 +166,7 @@ impl BoltSession {
                 "the child answers too few of its tuples: the oldest are left to time out",
             );
         }
-        self.outbox
-            .tuple(&mut self.sources, (source, stream), id, &values);
+        self.outbox.tuple(&mut self.sources, (source, stream), id, &values);
         self.flow.give(id);
         self.last_given = now;
         if suspect {
@@ -276,11 +269,7 @@ impl BoltSession {
         let only = self.open.len() == 1;
         let alone = self.alone.take().map(|alone| alone.id);
         for (id, tuple) in self.open.take_all() {
-            let kind = if only || alone == Some(id) {
-                FailKind::DiedAlone
-            } else {
-                FailKind::Died
-            };
+            let kind = if only || alone == Some(id) { FailKind::DiedAlone } else { FailKind::Died };
             if !tuple.failed {
                 out.fail_as(tuple.ticket, kind, reason);
             }
@@ -301,11 +290,7 @@ impl BoltSession {
 
     fn give_back(&mut self, kind: FailKind, reason: &str, out: &mut Collector<'_>) {
         // What the child never got cannot have killed it.
-        let kind = if kind == FailKind::DiedAlone {
-            FailKind::Died
-        } else {
-            kind
-        };
+        let kind = if kind == FailKind::DiedAlone { FailKind::Died } else { kind };
         for tuple in self.waiting.drain(..) {
             out.fail_as(tuple.into_ticket(), kind, reason);
         }
