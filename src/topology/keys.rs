@@ -30,6 +30,9 @@ const IN_FLIGHT: Shape = Shape::Count {
 };
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
+/// More worker processes than this are refused.
+pub(crate) const MOST_WORKERS: u64 = 64;
+
 /// More than this many tasks would leave some without a key group.
 pub(crate) const MOST_TASKS: u64 = 1024;
 
@@ -69,12 +72,15 @@ pub(crate) const FILE: &[Key] = &[
 pub(crate) const SETTINGS: &[Key] = &[
     optional(
         "workers",
-        Shape::Count { least: 1, most: 64 },
+        Shape::Count {
+            least: 1,
+            most: MOST_WORKERS,
+        },
         "worker processes",
     ),
     optional(
         "guarantee",
-        Shape::Choice(&["at_most_once", "at_least_once", "exactly_once"]),
+        Shape::Choice(&["at_most_once", "at_least_once"], &["exactly_once"]),
         "what is promised for tuples that a spout tracks",
     ),
     optional(
@@ -102,7 +108,7 @@ pub(crate) const SETTINGS: &[Key] = &[
     ),
     optional(
         "link",
-        Shape::Choice(&["ipc", "tcp"]),
+        Shape::Choice(&["ipc", "tcp"], &[]),
         "what carries the links: Unix sockets or TCP on the loopback interface",
     ),
     optional(
@@ -253,7 +259,7 @@ pub(crate) const COMPONENT: &[Key] = &[
     ),
     optional(
         "protocol",
-        Shape::Choice(&["json", "msgpack"]),
+        Shape::Choice(&["json", "msgpack"], &[]),
         "how the command's messages are written",
     ),
     optional(
@@ -268,7 +274,7 @@ pub(crate) const COMPONENT: &[Key] = &[
     ),
     optional(
         "task_ids",
-        Shape::Choice(&["on_request", "ahead"]),
+        Shape::Choice(&["on_request", "ahead"], &[]),
         "when the command hears which tasks got an emission: after it asked, or before",
     ),
     optional(
@@ -321,7 +327,10 @@ pub(crate) const INPUT: &[Key] = &[
     ),
     optional(
         "grouping",
-        Shape::Either(&[Shape::Choice(PLAIN_GROUPINGS), Shape::Table(&[GROUPING])]),
+        Shape::Either(&[
+            Shape::Choice(PLAIN_GROUPINGS, &[]),
+            Shape::Table(&[GROUPING]),
+        ]),
         "which task gets a tuple",
     ),
 ];

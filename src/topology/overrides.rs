@@ -28,7 +28,9 @@ pub(crate) fn read(
         return None;
     };
     // A line break could smuggle other keys in; a value with one is a string.
-    if !text.contains('\n') && let Ok(table) = DeTable::parse(text) {
+    if !text.contains('\n')
+        && let Ok(table) = DeTable::parse(text)
+    {
         return Some(node::from_toml(table.get_ref(), source, diagnostics));
     }
     let path = match DeTable::parse(&format!("{key}=0")) {

@@ -28,6 +28,13 @@ impl Span {
         end: 0,
     };
 
+    /// The beginning of the topology file.
+    pub(crate) const TOP: Self = Self {
+        source: SourceId(0),
+        start: 0,
+        end: 0,
+    };
+
     pub(crate) fn new(source: SourceId, range: Range<usize>) -> Self {
         Self {
             source,
@@ -123,11 +130,6 @@ impl Sources {
     pub(crate) fn is_override(&self, span: Span) -> bool {
         self.get(span.source)
             .is_some_and(|source| source.name == super::overrides::SOURCE_NAME)
-    }
-
-    /// The beginning of the topology file.
-    pub(crate) fn top(&self) -> Span {
-        Span::new(SourceId(0), 0..0)
     }
 
     /// The name of the topology file.
