@@ -37,7 +37,7 @@ impl Diagnostics {
         }
         let hidden = self.iter().count().saturating_sub(MOST_SHOWN);
         if hidden > 0 {
-            text.push_str(&format!("and {hidden} more\n\n"));
+            text.extend(["and ", &hidden.to_string(), " more\n\n"]);
         }
         text.push_str(&self.summary(sources));
         text.push('\n');
