@@ -67,7 +67,7 @@ fn six_mistakes_are_reported_in_one_run() {
     let checked = check(Path::new("tests/check/six-mistakes.toml"));
     assert!(checked.plan.is_none());
     let text = checked.render_plain();
-    assert!(text.ends_with("tests/check/six-mistakes.toml: 6 errors, 1 warning\n"), "{text}");
+    assert!(text.ends_with("tests/check/six-mistakes.toml: 6 errors, 2 warnings\n"), "{text}");
 }
 
 #[test]
@@ -98,9 +98,25 @@ fn a_file_that_is_not_there_is_an_error_with_a_suggestion() {
     let checked = load(path, &Overrides::default(), &environment(), &registry());
     assert_eq!(
         checked.render_plain(),
-        "error: cannot read `tests/check/six-mistake.toml`: there is no such file\n  |\n  \
-         = help: did you mean `six-mistakes.toml`?\n\ntests/check/six-mistake.toml: 1 error\n"
+        "error: cannot read `tests/check/six-mistake.toml`: there is no such file\n\
+         help: did you mean `six-mistakes.toml`?\n\ntests/check/six-mistake.toml: 1 error\n"
     );
+}
+
+#[test]
+fn a_flood_of_mistakes_is_counted_and_shown_in_part() {
+    let lines: Vec<String> = (0..1000).map(|number| format!("key{number} = 1")).collect();
+    let shown = load_text(&lines.join("\n"));
+    assert!(shown.contains("and 801 more"), "{shown}");
+    assert!(shown.ends_with("t.toml: 1001 errors\n"), "{shown}");
+}
+
+#[test]
+fn far_too_many_components_are_refused_at_once() {
+    let headers = (0..10_001).map(|number| format!("[spouts.s{number}]"));
+    let headers: Vec<String> = headers.collect();
+    let shown = load_text(&format!("name = \"t\"\n{}", headers.join("\n")));
+    assert!(shown.contains("10001 tasks are too many: the most is 10000"), "{shown}");
 }
 
 /// A line that looks like one of a topology file.

@@ -1,9 +1,17 @@
 //! The command line, as a user types it.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use assert_cmd::Command;
+use galewire::base::ExitCode;
+use galewire::cli::{Output, main_from};
+use galewire::topology::{Overrides, load};
+
+use crate::check::environment;
+use crate::kinds::registry;
 
 fn galewire(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("galewire").unwrap();
@@ -86,4 +94,67 @@ fn a_topology_needs_a_good_name() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("cannot be a topology's name"));
     assert!(!Path::new(dir.path()).join("Hello World").exists());
+}
+
+/// A writer whose text can be read afterwards.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a command with the kinds of these tests: exit code, results, messages.
+fn within(arguments: &[&str]) -> (ExitCode, String, String) {
+    let (out, err) = (Page::default(), Page::default());
+    let mut output = Output::to(out.clone(), err.clone());
+    let line = ["galewire"].iter().chain(arguments).copied();
+    let code = main_from(line, &registry(), &mut output);
+    let (out, err) = (text(&out.0.lock().unwrap()), text(&err.0.lock().unwrap()));
+    (code, out, err)
+}
+
+#[test]
+fn components_are_listed_with_their_options() {
+    let (code, listed, _) = within(&["components"]);
+    assert_eq!(code, ExitCode::Success);
+    assert!(listed.contains("spout  file   reads the lines of a file"), "{listed}");
+    let (_, file, _) = within(&["components", "file"]);
+    assert!(file.starts_with("spout file: reads the lines of a file\n"), "{file}");
+    for words in [
+        "path       string           required  The file to read.",
+        "\"text\" | \"json\"  optional  How",
+    ] {
+        assert!(file.contains(words), "{file}");
+    }
+    let (code, _, told) = within(&["components", "fiel"]);
+    assert_eq!(code, ExitCode::Usage);
+    assert!(told.contains("there is no component `fiel`"), "{told}");
+}
+
+#[test]
+fn new_topologies_are_right_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for language in ["python", "node"] {
+        let folder = dir.path().join(format!("hello-{language}"));
+        let (code, ..) = within(&["new", folder.to_str().unwrap(), "--lang", language]);
+        assert_eq!(code, ExitCode::Success);
+        let path = folder.join(format!("hello-{language}.toml"));
+        let checked = load(&path, &Overrides::default(), &environment(), &registry());
+        assert!(checked.diagnostics.is_empty(), "{}", checked.render_plain());
+        assert!(checked.plan.is_some());
+    }
+}
+
+#[test]
+fn every_setting_can_be_looked_up() {
+    let (code, settings, _) = within(&["help", "settings"]);
+    assert_eq!(code, ExitCode::Success);
+    assert!(settings.contains("message_timeout = \"30s\""));
 }

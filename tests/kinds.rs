@@ -97,6 +97,20 @@ struct CountKind;
 struct CountOptions {
     /// The fields to count by; default: those of the grouping.
     by: Option<Vec<String>>,
+    /// When counts are emitted.
+    #[serde(default)]
+    #[expect(dead_code, reason = "only its shape is of interest here")]
+    emit: Emit,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Emit {
+    /// With each tuple.
+    #[default]
+    Update,
+    /// At the end of the run.
+    Final,
 }
 
 impl BoltKind for CountKind {

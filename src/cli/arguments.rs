@@ -18,7 +18,8 @@ Examples:
   galewire plan hello/hello.toml       what would run where
   galewire run hello/hello.toml        runs it
 
-`galewire help exit-codes` lists what the exit codes mean.";
+`galewire help exit-codes` lists what the exit codes mean,
+`galewire help settings` every setting with its default.";
 
 /// Storm-style stream processing: one binary, one TOML file, bolts in Python, Node or any language.
 #[derive(Debug, Parser)]
@@ -46,22 +47,20 @@ pub(super) enum Command {
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),
-    /// Print help on a command, or on `exit-codes`
+    /// Print help on a command, on `exit-codes` or on `settings`
     Help(HelpArguments),
 }
 
 /// What to print help on.
 #[derive(Debug, clap::Args)]
 pub(super) struct HelpArguments {
-    /// A command, or `exit-codes`
+    /// A command, `exit-codes` or `settings`
     pub(super) topic: Option<String>,
 }
 
 /// The table of exit codes.
 pub(super) fn exit_codes() -> String {
-    let mut text = "Exit codes of galewire\n".to_owned();
-    for (code, meaning) in ExitCode::TABLE {
-        text.push_str(&format!("  {:>3}  {meaning}\n", *code as u8));
-    }
-    text
+    let lines = ExitCode::TABLE.iter();
+    let lines = lines.map(|(code, meaning)| format!("  {:>3}  {meaning}\n", *code as u8));
+    format!("Exit codes of galewire\n{}", lines.collect::<String>())
 }

@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::base::ExitCode;
 use crate::component::Registry;
+use crate::topology::DEFAULTS_TOML;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
@@ -72,13 +73,14 @@ fn help(arguments: &HelpArguments, output: &mut Output) -> anyhow::Result<ExitCo
     let text = match arguments.topic.as_deref() {
         None => command.render_help().ansi().to_string(),
         Some("exit-codes") => arguments::exit_codes(),
-        Some(topic) => match command.find_subcommand_mut(topic) {
-            Some(found) => found.render_long_help().ansi().to_string(),
-            None => {
+        Some("settings") => DEFAULTS_TOML.to_owned(),
+        Some(topic) => {
+            let Some(found) = command.find_subcommand_mut(topic) else {
                 output.message(&format!("galewire: there is no help on `{topic}`\n"));
                 return Ok(ExitCode::Usage);
-            }
-        },
+            };
+            found.render_long_help().ansi().to_string()
+        }
     };
     output.result(&text)?;
     Ok(ExitCode::Success)

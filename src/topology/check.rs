@@ -69,7 +69,7 @@ pub(crate) fn check(
 ) -> Option<Plan> {
     let hint = |table: &Table, key: &str| hint::unknown_key(registry, table, key);
     let mut shapes = ShapeCheck { diagnostics: &mut *diagnostics, hint: &hint };
-    shapes.table(table, &[keys::FILE], "", sources.top());
+    shapes.table(table, &[keys::FILE], "", Span::TOP);
     let spec = Spec::read(table, sources)?;
     let invocations = spec
         .components
@@ -98,8 +98,11 @@ pub(crate) fn check(
 
 /// Asks every rule; gives the components in the order of the plan.
 fn apply_rules(checker: &mut Checker<'_>) -> Vec<usize> {
-    rules::names(checker);
     rules::settings(checker);
+    if rules::too_large(checker) {
+        return Vec::new();
+    }
+    rules::names(checker);
     rules::kinds(checker);
     rules::link(checker);
     let order = checker.graph().order();

@@ -2,6 +2,8 @@
 //!
 //! It never decides anything: rules do.
 
+use std::collections::HashSet;
+
 use super::Span;
 
 /// How bad it is.
@@ -98,28 +100,53 @@ impl Diagnostic {
 
 /// Everything that is wrong, in the order of places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+    /// What has been said where, so that nothing is said twice.
+    said: HashSet<(Option<Span>, String)>,
+}
 
 impl Diagnostics {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.0.contains(&diagnostic) {
-            self.0.push(diagnostic);
+        if self.said.insert((diagnostic.span, diagnostic.message.clone())) {
+            self.all.push(diagnostic);
+        }
+    }
+
+    /// Leaves out what is about a place around one of these.
+    pub(crate) fn leave_out(&mut self, spans: &[Span]) {
+        self.all.retain(|diagnostic| {
+            let around = |inner: &Span| {
+                diagnostic.span.is_some_and(|outer| {
+                    outer.source == inner.source
+                        && outer.start <= inner.start
+                        && inner.end <= outer.end
+                })
+            };
+            !spans.iter().any(around)
+        });
+    }
+
+    /// Takes others in.
+    pub(crate) fn append(&mut self, others: Self) {
+        for diagnostic in others.all {
+            self.push(diagnostic);
         }
     }
 
     /// Puts them in the order of their places; those without a place come first.
     pub(crate) fn sort(&mut self) {
-        self.0.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.severity));
+        self.all.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.severity));
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Whether nothing can be started.
@@ -130,13 +157,13 @@ impl Diagnostics {
     /// How many there are of that severity.
     pub fn count(&self, severity: Severity) -> usize {
         let same = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
-        self.0.iter().filter(same).count()
+        self.all.iter().filter(same).count()
     }
 
     /// Whether the file is right and only programs are missing.
     pub fn only_programs_missing(&self) -> bool {
         let mut errors =
-            self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).peekable();
+            self.all.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).peekable();
         errors.peek().is_some() && errors.all(|error| error.trouble == Trouble::Program)
     }
 }

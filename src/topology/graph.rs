@@ -48,8 +48,8 @@ impl Graph {
             if let Some(at) = path.iter().position(|&node| node == producer) {
                 let mut found = path.split_off(at);
                 found.reverse();
-                let start = (0..found.len()).min_by_key(|&at| found[at]).unwrap_or(0);
-                found.rotate_left(start);
+                let first = (0..found.len()).min_by_key(|&at| found[at]);
+                found.rotate_left(first.unwrap_or(0));
                 return found;
             }
             path.push(producer);

@@ -15,6 +15,9 @@ const SPAN: Shape = Shape::Duration { zero: Zero::Refused };
 const IN_FLIGHT: Shape = Shape::Count { least: 1, most: 1_000_000 };
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
+/// More worker processes than this are refused.
+pub(crate) const MOST_WORKERS: u64 = 64;
+
 /// More than this many tasks would leave some without a key group.
 pub(crate) const MOST_TASKS: u64 = 1024;
 
@@ -36,10 +39,10 @@ pub(crate) const FILE: &[Key] = &[
 
 /// `[topology]`.
 pub(crate) const SETTINGS: &[Key] = &[
-    optional("workers", Shape::Count { least: 1, most: 64 }, "worker processes"),
+    optional("workers", Shape::Count { least: 1, most: MOST_WORKERS }, "worker processes"),
     optional(
         "guarantee",
-        Shape::Choice(&["at_most_once", "at_least_once", "exactly_once"]),
+        Shape::Choice(&["at_most_once", "at_least_once"], &["exactly_once"]),
         "what is promised for tuples that a spout tracks",
     ),
     optional(
@@ -64,7 +67,7 @@ pub(crate) const SETTINGS: &[Key] = &[
     ),
     optional(
         "link",
-        Shape::Choice(&["ipc", "tcp"]),
+        Shape::Choice(&["ipc", "tcp"], &[]),
         "what carries the links: Unix sockets or TCP on the loopback interface",
     ),
     optional(
@@ -157,14 +160,14 @@ pub(crate) const COMPONENT: &[Key] = &[
     ),
     optional(
         "protocol",
-        Shape::Choice(&["json", "msgpack"]),
+        Shape::Choice(&["json", "msgpack"], &[]),
         "how the command's messages are written",
     ),
     optional("heartbeat", Shape::Bool, "ask the command for signs of life"),
     optional("activation", Shape::Bool, "tell the command when input is wanted and when not"),
     optional(
         "task_ids",
-        Shape::Choice(&["on_request", "ahead"]),
+        Shape::Choice(&["on_request", "ahead"], &[]),
         "when the command hears which tasks got an emission: after it asked, or before",
     ),
     optional(
@@ -198,7 +201,7 @@ pub(crate) const INPUT: &[Key] = &[
     required("from", Shape::Text, "write `from = \"COMPONENT\"` or `from = \"COMPONENT.STREAM\"`"),
     optional(
         "grouping",
-        Shape::Either(&[Shape::Choice(PLAIN_GROUPINGS), Shape::Table(&[GROUPING])]),
+        Shape::Either(&[Shape::Choice(PLAIN_GROUPINGS, &[]), Shape::Table(&[GROUPING])]),
         "which task gets a tuple",
     ),
 ];

@@ -20,6 +20,7 @@ use super::overrides::{self, Overrides};
 use super::plan::Plan;
 use super::source::{SourceId, Sources, Span};
 use super::suggest;
+use super::syntax::{self, repeated_table};
 
 /// No topology file, and no file in a `${file:…}`, is larger.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -60,15 +61,20 @@ pub fn load(
         environment,
         sources: Sources::default(),
         diagnostics: Diagnostics::default(),
+        unresolved: Vec::new(),
         broken: false,
         open: Vec::new(),
     };
     let table = loader.document(path, overrides);
-    let Loader { sources, mut diagnostics, broken, .. } = loader;
+    let Loader { sources, diagnostics: mut read, unresolved, broken, .. } = loader;
     let mut plan = None;
+    let mut diagnostics = Diagnostics::default();
     if let Some(table) = table.filter(|_| !broken) {
         plan = check::check(&table, &sources, environment, registry, &mut diagnostics);
     }
+    diagnostics.leave_out(&unresolved);
+    read.append(diagnostics);
+    let mut diagnostics = read;
     diagnostics.sort();
     let plan = plan.filter(|_| !diagnostics.has_errors());
     Checked { plan, diagnostics, sources }
@@ -78,6 +84,8 @@ struct Loader<'a> {
     environment: &'a Environment,
     sources: Sources,
     diagnostics: Diagnostics,
+    /// Where references were that lead nowhere: no more is said about those strings.
+    unresolved: Vec<Span>,
     /// A part could not be read, so that what is left must not be judged.
     broken: bool,
     /// The files that are being read, each extending the next.
@@ -108,6 +116,8 @@ impl Loader<'_> {
             Err(error) => {
                 self.broken = true;
                 let diagnostic = unreadable(path, &error, wanted_at);
+                let name = path.display().to_string();
+                self.sources.add(name, String::new(), folder_of(path));
                 self.diagnostics.push(diagnostic);
                 return None;
             }
@@ -131,14 +141,19 @@ impl Loader<'_> {
 
     fn parse(&mut self, text: &str, source: SourceId) -> Table {
         let (table, errors) = DeTable::parse_recoverable(text);
+        // A table that is given twice repeats its keys too; that is said once.
+        let mut repeated = 0..0;
         for error in errors {
-            let span = Span::new(source, error.span().unwrap_or(0..0));
-            let mut diagnostic = Diagnostic::error(span, error.message());
+            let range = error.span().unwrap_or(0..0);
             if error.message().contains("duplicate key") {
-                diagnostic = diagnostic.help("a name can be given only once");
+                if repeated.contains(&range.start) {
+                    continue;
+                }
+                repeated = repeated_table(text, range.start);
             } else {
                 self.broken = true;
             }
+            let diagnostic = syntax::describe(error.message(), text, range, source);
             self.diagnostics.push(diagnostic);
         }
         node::from_toml(table.get_ref(), source, &mut self.diagnostics)
@@ -171,7 +186,7 @@ impl Loader<'_> {
 
     fn follow_references(&mut self, table: &mut Table, dir: &Path) {
         let (environment, sources) = (self.environment, &self.sources);
-        let diagnostics = &mut self.diagnostics;
+        let (diagnostics, unresolved_at) = (&mut self.diagnostics, &mut self.unresolved);
         let mut visit = |text: &mut String, span: Span| {
             let variable = |name: &str| environment.get(name).map(str::to_owned);
             let file = |path: &str| read_text(&dir.join(path)).map_err(|error| io_text(&error));
@@ -181,6 +196,7 @@ impl Loader<'_> {
                 Err(unresolved) => {
                     let at = sources.part(span, &unresolved.reference);
                     diagnostics.push(describe(&unresolved, environment, at));
+                    unresolved_at.push(at);
                 }
             }
         };

@@ -31,6 +31,7 @@ mod show;
 mod source;
 mod spec;
 mod suggest;
+mod syntax;
 
 pub use command::KIND as COMMAND_KIND;
 pub use defaults::DEFAULTS_TOML;

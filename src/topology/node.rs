@@ -171,7 +171,7 @@ fn value_from_toml(
             NodeValue::Integer(read.unwrap_or_else(|_| {
                 let message = "a whole number must fit in 64 bits";
                 diagnostics.push(Diagnostic::error(span, message));
-                0
+                1 // Fits most keys, so that nothing more is said.
             }))
         }
         DeValue::Float(number) => {

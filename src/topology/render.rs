@@ -7,6 +7,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Diagnostic, Diagnostics, Severity, Sources, Span};
 
+/// More than this many are counted, not shown.
+const MOST_SHOWN: usize = 200;
+
 impl Diagnostics {
     /// All diagnostics and the summary line, with colours; the writer strips them where they do
     /// not belong. Empty where there is nothing to say.
@@ -25,9 +28,16 @@ impl Diagnostics {
         }
         let renderer = renderer.clone().decor_style(DecorStyle::Ascii);
         let mut text = String::new();
-        for diagnostic in self.iter() {
-            text.push_str(&renderer.render(&[group(diagnostic, sources)]));
-            text.push_str("\n\n");
+        for diagnostic in self.iter().take(MOST_SHOWN) {
+            for group in groups(diagnostic, sources) {
+                text.push_str(&renderer.render(&[group]));
+                text.push('\n');
+            }
+            text.push('\n');
+        }
+        let hidden = self.iter().count().saturating_sub(MOST_SHOWN);
+        if hidden > 0 {
+            text.extend(["and ", &hidden.to_string(), " more\n\n"]);
         }
         text.push_str(&self.summary(sources));
         text.push('\n');
@@ -51,7 +61,7 @@ impl Diagnostics {
     }
 }
 
-fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -75,10 +85,15 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
             None => group = group.element(snippet),
         }
     }
+    if diagnostic.span.is_none() {
+        let help = diagnostic.help.iter();
+        let help = help.map(|help| Group::with_title(Level::HELP.secondary_title(help.as_str())));
+        return std::iter::once(group).chain(help).collect();
+    }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    group
+    vec![group]
 }
 
 fn snippet<'a>(

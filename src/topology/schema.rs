@@ -144,7 +144,7 @@ fn shape(shape: &Shape) -> Value {
         Shape::Backoff => {
             json!({ "type": "string", "pattern": BACKOFF, "examples": ["200ms..30s"] })
         }
-        Shape::Choice(words) => json!({ "type": "string", "enum": words }),
+        Shape::Choice(words, _) => json!({ "type": "string", "enum": words }),
         Shape::Free => json!({ "type": "object" }),
         Shape::Table(groups) => table(groups, None, &[]),
         Shape::Map(inner) => {

@@ -48,8 +48,8 @@ pub(crate) enum Shape {
     },
     /// `"200ms..30s"`.
     Backoff,
-    /// One of these strings.
-    Choice(&'static [&'static str]),
+    /// One of these strings; the second list is known and not available yet.
+    Choice(&'static [&'static str], &'static [&'static str]),
     /// A table with anything in it.
     Free,
     /// A table with these keys, given in groups.
@@ -72,7 +72,7 @@ impl Shape {
     /// What it takes, with an article.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Text | Self::Choice(_) => "a string".to_owned(),
+            Self::Text | Self::Choice(..) => "a string".to_owned(),
             Self::Bool => "true or false".to_owned(),
             Self::Count { .. } => "a whole number".to_owned(),
             Self::Duration { .. } => "a duration such as \"30s\"".to_owned(),
@@ -97,10 +97,10 @@ impl Shape {
             (Self::Bool, NodeValue::Bool(_))
             | (Self::Count { .. }, NodeValue::Integer(_))
             | (Self::Free | Self::Table(_) | Self::Map(_), NodeValue::Table(_))
-            | (Self::List(_), NodeValue::List(_)) => true,
-            (
+            | (Self::List(_), NodeValue::List(_))
+            | (
                 Self::Text
-                | Self::Choice(_)
+                | Self::Choice(..)
                 | Self::Duration { .. }
                 | Self::Size { .. }
                 | Self::Backoff,
@@ -137,8 +137,13 @@ impl ShapeCheck<'_> {
                 None => self.unknown(table, entry, all().map(|key| key.name), name),
             }
         }
+        let unknown = table.0.iter().map(|entry| entry.key.as_str());
+        let unknown: Vec<&str> =
+            unknown.filter(|name| all().all(|key| key.name != *name)).collect();
         for key in all().filter(|key| key.need == Need::Required) {
-            if table.entry(key.name).is_none() {
+            // A misspelt key has been reported as such.
+            let misspelt = || suggest::nearest(key.name, unknown.iter().copied()).is_some();
+            if table.entry(key.name).is_none() && !misspelt() {
                 let place = if name.is_empty() { String::new() } else { format!(" in {name}") };
                 let message = format!("`{}` is missing{place}", key.name);
                 self.diagnostics.push(Diagnostic::error(at, message).help(key.doc));
@@ -196,11 +201,12 @@ impl ShapeCheck<'_> {
                     self.value(node, inner, &each, node.span);
                 }
             }
-            (Shape::Count { least, most }, NodeValue::Integer(number)) => {
-                if !u64::try_from(*number).is_ok_and(|number| (*least..=*most).contains(&number)) {
-                    let message = format!("{name} must be between {least} and {most}");
-                    self.diagnostics.push(Diagnostic::error(node.span, message));
-                }
+            (Shape::Count { least, most }, NodeValue::Integer(number))
+                if !u64::try_from(*number)
+                    .is_ok_and(|number| (*least..=*most).contains(&number)) =>
+            {
+                let message = format!("{name} must be between {least} and {most}");
+                self.diagnostics.push(Diagnostic::error(node.span, message));
             }
             (_, NodeValue::Text(text)) => {
                 if let Some(diagnostic) = wrong_text(text, shape, name, node.span) {
@@ -249,7 +255,12 @@ fn wrong_type(node: &Node, shape: &Shape, name: &str) -> Diagnostic {
 
 fn wrong_text(text: &str, shape: &Shape, name: &str, span: Span) -> Option<Diagnostic> {
     match shape {
-        Shape::Choice(words) if !words.contains(&text) => {
+        Shape::Choice(words, later) if later.contains(&text) => {
+            let message = format!("{name} \"{text}\" is not available yet");
+            let help = format!("choices are {}", suggest::quoted(words.iter().copied()));
+            Some(Diagnostic::error(span, message).help(help))
+        }
+        Shape::Choice(words, _) if !words.contains(&text) => {
             let message = format!("{name} cannot be \"{text}\"");
             let help = suggest::help(text, "choice", words.iter().copied());
             Some(Diagnostic::error(span, message).maybe_help(help))

@@ -24,6 +24,9 @@ impl Span {
     /// A place in no source: what the embedded defaults say.
     pub(crate) const NOWHERE: Self = Self { source: SourceId(usize::MAX), start: 0, end: 0 };
 
+    /// The beginning of the topology file.
+    pub(crate) const TOP: Self = Self { source: SourceId(0), start: 0, end: 0 };
+
     pub(crate) fn new(source: SourceId, range: Range<usize>) -> Self {
         Self { source, start: range.start, end: range.end }
     }
@@ -111,11 +114,6 @@ impl Sources {
     /// Whether the place is a `--set` and not a file.
     pub(crate) fn is_override(&self, span: Span) -> bool {
         self.get(span.source).is_some_and(|source| source.name == super::overrides::SOURCE_NAME)
-    }
-
-    /// The beginning of the topology file.
-    pub(crate) fn top(&self) -> Span {
-        Span::new(SourceId(0), 0..0)
     }
 
     /// The name of the topology file.

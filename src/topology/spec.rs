@@ -55,8 +55,10 @@ pub(crate) struct InputSpec {
     pub(crate) stream: Spanned<String>,
     /// The whole grouping's place, or the whole input's.
     pub(crate) span: Span,
-    /// There should be exactly one.
+    /// There should be exactly one; none where the table has other keys, which were reported.
     pub(crate) groupings: Vec<GroupingSpec>,
+    /// The grouping is a table without keys.
+    pub(crate) grouping_is_empty: bool,
 }
 
 /// A grouping.
@@ -113,6 +115,9 @@ impl ComponentSpec {
             name: Spanned::new(entry.key.clone(), entry.key_span),
             bodies: bodies(written),
             inputs: written.entry("inputs").and_then(|entry| {
+                if role == Role::Spout {
+                    return None; // Reported as an unknown key.
+                }
                 let nodes = entry.node.as_list()?.iter();
                 let inputs = nodes.filter_map(|node| InputSpec::read(node, sources));
                 Some(Spanned::new(inputs.collect(), entry.key_span))
@@ -208,7 +213,14 @@ impl InputSpec {
             Some(NodeValue::Text(text)) => vec![GroupingSpec::plain(text, span)],
             _ => vec![GroupingSpec::plain("shuffle", span)],
         };
-        Some(Self { component, stream, span, groupings })
+        let table = grouping.and_then(|entry| entry.node.as_table());
+        Some(Self {
+            component,
+            stream,
+            span,
+            groupings,
+            grouping_is_empty: table.is_some_and(|table| table.0.is_empty()),
+        })
     }
 }
 

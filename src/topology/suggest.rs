@@ -1,5 +1,8 @@
 //! "Did you mean …?"
 
+/// More candidates than this are not listed.
+const MOST_NAMED: usize = 24;
+
 /// The candidate that is most like `word`, where one is near enough to be a slip of the hand.
 pub(crate) fn nearest<'a>(
     word: &str,
@@ -32,6 +35,12 @@ pub(crate) fn help<'a>(
     match candidates.as_slice() {
         [] => None,
         [only] => Some(format!("the only {what} is `{only}`")),
+        [first @ .., _] if candidates.len() > MOST_NAMED => {
+            let first = &first[..MOST_NAMED.min(first.len())];
+            let more = candidates.len() - first.len();
+            let named = quoted(first.iter().copied());
+            Some(format!("{what}s are {named} and {more} more"))
+        }
         _ => Some(format!("{what}s are {}", quoted(candidates))),
     }
 }

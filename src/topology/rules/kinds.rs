@@ -28,16 +28,15 @@ fn one_body(checker: &mut Checker<'_>, component: &ComponentSpec) {
     match component.bodies.as_slice() {
         [] if keys.is_empty() => {
             let message = format!("{} `{}` says nothing to run", component.role, name.value);
-            let mut diagnostic = Diagnostic::error(name.span, message)
-                .help("add one of `type`, `command`, `python`, `node`");
+            let mut near = None;
             if checker.sources.is_override(name.span) {
                 let components = checker.spec.components.iter();
                 let others = components.map(|component| component.name.value.as_str());
-                let near =
-                    suggest::nearest(&name.value, others.filter(|other| *other != name.value));
-                diagnostic =
-                    diagnostic.maybe_help(near.map(|near| format!("did you mean `{near}`?")));
+                near = suggest::nearest(&name.value, others.filter(|other| *other != name.value));
             }
+            let diagnostic = Diagnostic::error(name.span, message)
+                .maybe_help(near.map(|near| format!("did you mean `{near}`?")))
+                .help("add one of `type`, `command`, `python`, `node`");
             checker.report(diagnostic);
         }
         [_, (second, _), ..] => {

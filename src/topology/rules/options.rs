@@ -10,6 +10,7 @@ use crate::topology::diagnostic::Diagnostic;
 use crate::topology::node::{Entry, Node, NodeValue};
 use crate::topology::source::Span;
 use crate::topology::spec::{Body, ComponentSpec};
+use crate::topology::suggest;
 
 /// More problems than this with one component's options are not looked for.
 const MOST_PROBLEMS: usize = 50;
@@ -102,14 +103,7 @@ fn problems(
             {
                 removed.push(key.clone());
             }
-            // An option that was taken out, or is there under a misspelt name, is not missing.
-            let is_known = missing_field(&problem).is_some_and(|field| {
-                let meant = format!("`{field}`");
-                let suggested = |other: &OptionProblem| {
-                    other.help.as_ref().is_some_and(|help| help.contains(&meant))
-                };
-                removed.iter().any(|key| key == field) || all.iter().any(suggested)
-            });
+            let is_known = follows_from(&problem, &removed, &all);
             if !is_known && !all.contains(&problem) {
                 all.push(problem);
             }
@@ -119,6 +113,24 @@ fn problems(
         }
     }
     (all, None)
+}
+
+/// Whether a problem comes of others that were found before: an option that was taken out, or is
+/// there under a misspelt name, is not missing.
+fn follows_from(problem: &OptionProblem, removed: &[String], all: &[OptionProblem]) -> bool {
+    let help = problem.help.as_deref().unwrap_or_default();
+    let says = |name: &str| {
+        let quoted = format!("`{name}`");
+        problem.message.contains(&quoted) || help.contains(&quoted)
+    };
+    let is_new = |name: &&String| !matches!(problem.path.first(), Some(PathSegment::Key(key)) if key == *name);
+    let about_removed = removed.iter().filter(is_new).any(|name| says(name));
+    about_removed
+        || missing_field(problem).is_some_and(|field| {
+            let meant = format!("`{field}`");
+            let mut helps = all.iter().filter_map(|other| other.help.as_ref());
+            helps.any(|help| help.contains(&meant))
+        })
 }
 
 /// The name in serde's "missing field `name`".
@@ -139,7 +151,59 @@ fn describe(component: &ComponentSpec, kind: &Kind, problem: &OptionProblem) -> 
         });
         return Diagnostic::error(span, message).maybe_help(help);
     }
+    if let Some(plain) = plain_words(component, problem, span) {
+        return plain;
+    }
     Diagnostic::error(span, problem.message.clone()).maybe_help(problem.help.clone())
+}
+
+/// Serde's own messages in the words of the file: "unknown variant", "invalid type".
+fn plain_words(
+    component: &ComponentSpec,
+    problem: &OptionProblem,
+    span: Span,
+) -> Option<Diagnostic> {
+    let key = problem.path.iter().rev().find_map(|segment| match segment {
+        PathSegment::Key(key) => Some(key.as_str()),
+        PathSegment::Index(_) => None,
+    })?;
+    let node = node_at(component, problem)?;
+    let name = match problem.path.last() {
+        Some(PathSegment::Index(_)) => format!("an entry of `{key}`"),
+        _ => format!("`{key}`"),
+    };
+    if let Some(rest) = problem.message.strip_prefix("unknown variant `") {
+        let mut words = rest.split('`');
+        let found = words.next()?;
+        let known: Vec<&str> = words.skip(1).step_by(2).collect();
+        let help = suggest::help(found, "choice", known);
+        let message = format!("{name} cannot be \"{found}\"");
+        return Some(Diagnostic::error(span, message).maybe_help(help));
+    }
+    let rest = problem.message.strip_prefix("invalid type: ")?;
+    let (_, expected) = rest.rsplit_once(", expected ")?;
+    let expected = match expected {
+        "a sequence" => "a list",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        "f32" | "f64" => "a number",
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let message = format!("{name} must be {expected}, not {}", node.type_name());
+    Some(Diagnostic::error(span, message).maybe_help(problem.help.clone()))
+}
+
+fn node_at<'c>(component: &'c ComponentSpec, problem: &OptionProblem) -> Option<&'c Node> {
+    let mut node = &component.config.as_ref()?.node;
+    for segment in &problem.path {
+        node = match step(node, segment)? {
+            Step::Entry(entry) => &entry.node,
+            Step::Item(item) => item,
+        };
+    }
+    Some(node)
 }
 
 /// Where the problem was written: the deepest part of its path that is there.

@@ -54,7 +54,9 @@ fn program(checker: &mut Checker<'_>, component: &ComponentSpec, invocation: &In
         _ => interpreter_span(checker, component, invocation),
     };
     let is_file = program.contains('/') && dir.join(program).is_file();
-    let message = if is_file {
+    let message = if program.contains('/') && !is_file {
+        format!("there is no program `{program}`")
+    } else if is_file {
         format!("program `{program}` is not executable")
     } else {
         format!("program `{program}` is not installed")
@@ -65,7 +67,7 @@ fn program(checker: &mut Checker<'_>, component: &ComponentSpec, invocation: &In
     } else if program.contains('/') {
         similar_file(&path).map(|near| format!("did you mean `{near}`?"))
     } else {
-        install_hint(invocation.language, checker, program)
+        install_hint(invocation, checker, program)
     };
     let diagnostic = Diagnostic::error(span, message).maybe_help(help);
     checker.report(diagnostic.about_program());
@@ -85,14 +87,10 @@ fn interpreter_span(
     })
 }
 
-fn install_hint(
-    language: Option<Language>,
-    checker: &Checker<'_>,
-    program: &str,
-) -> Option<String> {
-    let dir = checker.sources.dir_of(Span::NOWHERE);
+fn install_hint(invocation: &Invocation, checker: &Checker<'_>, program: &str) -> Option<String> {
+    let dir = &invocation.program.dir;
     let search = checker.environment.get("PATH");
-    match language {
+    match invocation.language {
         Some(Language::Python) if program != "python3" => {
             find_program("python3", dir, search).map(|_| "`python3` is installed".to_owned())
         }

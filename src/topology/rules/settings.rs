@@ -3,6 +3,7 @@
 use crate::component::Role;
 use crate::topology::check::Checker;
 use crate::topology::diagnostic::Diagnostic;
+use crate::topology::keys::MOST_WORKERS;
 use crate::topology::node::Table;
 use crate::topology::source::Span;
 
@@ -12,7 +13,6 @@ const LARGEST_PLAN: u64 = 10_000;
 /// All of them.
 pub(crate) fn settings(checker: &mut Checker<'_>) {
     has_a_spout(checker);
-    guarantee(checker);
     workers(checker);
     size(checker);
     let settings = &checker.spec.settings;
@@ -38,16 +38,6 @@ fn has_a_spout(checker: &mut Checker<'_>) {
     }
 }
 
-fn guarantee(checker: &mut Checker<'_>) {
-    let guarantee = checker.spec.settings.text("guarantee");
-    if let Some(guarantee) = guarantee.filter(|guarantee| guarantee.value == "exactly_once") {
-        let message = "the guarantee \"exactly_once\" is not available yet";
-        let help =
-            "with \"at_least_once\" every tuple is worked off, and after a failure some twice";
-        checker.report(Diagnostic::error(guarantee.span, message).help(help));
-    }
-}
-
 /// A worker without tasks is hardly meant.
 fn workers(checker: &mut Checker<'_>) {
     let tasks = tasks(checker);
@@ -55,11 +45,19 @@ fn workers(checker: &mut Checker<'_>) {
         return;
     };
     let workers = checker.spec.settings.number("workers");
-    if let Some(workers) = workers.filter(|&workers| workers > tasks.max(1) && tasks > 0) {
+    if let Some(workers) =
+        workers.filter(|&workers| workers > tasks && tasks > 0 && workers <= MOST_WORKERS)
+    {
         let message = format!("there are {workers} workers, but only {tasks} tasks");
         let help = format!("{tasks} will be started; raise `parallelism` to use more");
         checker.report(Diagnostic::warning(entry.node.span, message).help(help));
     }
+}
+
+/// Whether there are so many components that looking at each beside each would take too long; the
+/// other rules are not asked then. [`settings`] has reported it.
+pub(crate) fn too_large(checker: &Checker<'_>) -> bool {
+    tasks(checker) > LARGEST_PLAN
 }
 
 fn size(checker: &mut Checker<'_>) {

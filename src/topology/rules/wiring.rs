@@ -98,6 +98,7 @@ fn unknown_stream(
 fn one_grouping<'i>(checker: &mut Checker<'_>, input: &'i InputSpec) -> Option<&'i GroupingSpec> {
     match input.groupings.as_slice() {
         [one] => Some(one),
+        [] if !input.grouping_is_empty => None,
         [] => {
             let plain = suggest::quoted(PLAIN_GROUPINGS.iter().copied());
             let message = "the grouping is missing";

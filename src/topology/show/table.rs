@@ -65,7 +65,14 @@ fn runs(plan: &Plan, component: &PlannedComponent) -> String {
     let Some(program) = &component.program else {
         return component.kind.clone();
     };
-    let command = program.command.join(" ");
+    let command = match program.command.as_slice() {
+        // A handler, run by an SDK's own runner.
+        [python, flag, module, handler] if flag == "-m" && module == "galewire" => {
+            format!("{python}: {handler}")
+        }
+        [node, run, handler] if run.starts_with("{sdk}/") => format!("{node}: {handler}"),
+        words => words.join(" "),
+    };
     match program.dir.strip_prefix(&plan.dir) {
         Ok(dir) if dir.as_os_str().is_empty() => command,
         Ok(dir) => format!("{command}\nin {}", dir.display()),
