@@ -226,7 +226,7 @@ mod tests {
             framer.push(b"xxxxxxxxxx");
         }
         let error = framer.next_piece().unwrap_err().to_string();
-        assert!(error.contains("100 B"), "{error}");
+        assert!(error.contains("100B"), "{error}");
         assert!(error.contains("command"), "{error}");
     }
 

@@ -51,8 +51,10 @@ pub(super) enum Message<'a> {
     EmitFrom { input: u64, tuples: Json<'a>, stream: Option<Cow<'a, str>> },
     /// A spout's messages: pairs of id and values.
     Spouted { messages: Json<'a> },
-    /// Something else; `text` is the whole message.
+    /// A command that is not known; `text` is the whole message.
     Unknown { text: Json<'a> },
+    /// An object that is no message at all: something the child printed.
+    Foreign { text: Json<'a> },
 }
 
 /// What a child says of itself.
@@ -162,22 +164,31 @@ fn parse_message<'a>(scanner: &mut Scanner<'a>) -> Result<Message<'a>, JsonError
         }
     }
     let text = scanner.slice(start..scanner.position());
-    Ok(classify(&keys, text).unwrap_or(Message::Unknown { text }))
+    Ok(classify(&keys, text))
 }
 
-fn classify<'a>(keys: &Keys<'a>, text: Json<'a>) -> Option<Message<'a>> {
+fn classify<'a>(keys: &Keys<'a>, text: Json<'a>) -> Message<'a> {
     match keys.command {
         Some(command) => storm_message(&plain_text(command), keys),
         None if keys.done.is_some() => done(keys),
-        None if keys.emit.is_some() => Some(Message::EmitFrom {
-            input: number(keys.emit?)?,
-            tuples: keys.tuples?,
-            stream: keys.stream.map(plain_text),
-        }),
-        None if keys.messages.is_some() => Some(Message::Spouted { messages: keys.messages? }),
-        None => keys.pid.map(|pid| Message::Pid(hello(pid, keys))),
+        None if keys.emit.is_some() => emit_from(keys),
+        None if keys.messages.is_some() => {
+            keys.messages.map(|messages| Message::Spouted { messages })
+        }
+        None => match keys.pid {
+            Some(pid) => Some(Message::Pid(hello(pid, keys))),
+            None => return Message::Foreign { text },
+        },
     }
-    .or(Some(Message::Unknown { text }))
+    .unwrap_or(Message::Unknown { text })
+}
+
+fn emit_from<'a>(keys: &Keys<'a>) -> Option<Message<'a>> {
+    Some(Message::EmitFrom {
+        input: number(keys.emit?)?,
+        tuples: keys.tuples?,
+        stream: keys.stream.map(plain_text),
+    })
 }
 
 fn done<'a>(keys: &Keys<'a>) -> Option<Message<'a>> {
@@ -425,8 +436,15 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_kept_whole() {
-        for text in [r#"{"command":"dance"}"#, r#"{"a":1}"#, r#"{"command":"ack"}"#, "{}"] {
+        for text in [
+            r#"{"command":"dance"}"#,
+            r#"{"command":"ack"}"#,
+            r#"{"done":"x"}"#,
+        ] {
             assert_eq!(one(text), Message::Unknown { text });
+        }
+        for text in [r#"{"a":1}"#, "{}"] {
+            assert_eq!(one(text), Message::Foreign { text });
         }
         assert!(parse_frame("[1,2]").is_err());
         assert!(parse_frame("{} x").is_err());

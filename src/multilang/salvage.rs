@@ -24,8 +24,11 @@ pub(super) struct Salvaged<'a> {
 /// Reads a frame.
 pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
     if let Ok(messages) = parse_frame(frame) {
-        if !matches!(messages.as_slice(), [Message::Unknown { .. }]) {
-            return Salvaged { stray: "", messages };
+        if !matches!(messages.as_slice(), [Message::Foreign { .. }]) {
+            return Salvaged {
+                stray: "",
+                messages,
+            };
         }
     }
     let last_line = frame.rfind('\n').map_or(0, |at| at + 1);
@@ -40,7 +43,7 @@ pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
 /// The messages from `at` on, or how many bytes it took to see that there are none.
 fn message_at(frame: &str, at: usize) -> Result<Salvaged<'_>, usize> {
     let messages = parse_frame(&frame[at..]).map_err(|error| error.at)?;
-    if matches!(messages.as_slice(), [Message::Unknown { .. }]) {
+    if matches!(messages.as_slice(), [Message::Foreign { .. }]) {
         return Err(frame.len() - at);
     }
     Ok(Salvaged { stray: frame[..at].trim_end_matches(['\n', '\r']), messages })

@@ -174,9 +174,9 @@ impl Spout for ShellSpout {
     fn close(&mut self) -> Progress {
         if !self.closing {
             self.closing = true;
-            self.set_active(false);
             if let Some(open) = &mut self.open {
-                open.session.desk().stopping();
+                open.session.stop(now());
+                open.life.send(open.session.outbox());
                 open.life.stop();
             }
         }

@@ -65,7 +65,8 @@ impl BoltSession {
     fn silence_limit(&self) -> Duration {
         let limit = self.settings.heartbeat_timeout;
         match self.settings.tuple_timeout {
-            Some(timeout) if self.open.len() > 0 => limit.max(timeout),
+            // A little longer, so that the more telling error comes first.
+            Some(timeout) if self.open.len() > 0 => limit.max(timeout + CHECK * 4),
             _ => limit,
         }
     }

@@ -57,7 +57,7 @@ impl BoltSession {
             Message::Exhausted | Message::Spouted { .. } => {
                 self.desk.complain("unknown_messages", "a bolt sent a message of a spout");
             }
-            Message::Unknown { text } => {
+            Message::Unknown { text } | Message::Foreign { text } => {
                 let text: String = text.chars().take(200).collect();
                 let text = format!("unknown message: {text}");
                 self.desk.complain("unknown_messages", &text);

@@ -273,6 +273,17 @@ impl SpoutSession {
         }
     }
 
+    /// The child is about to be stopped: it gets what it has not been told yet, whether or not it
+    /// owes an answer.
+    pub(crate) fn stop(&mut self, now: Timestamp) {
+        self.desk.stopping();
+        self.active = false;
+        self.pump(now);
+        while let Some((command, id)) = self.queue.pop_front() {
+            self.write(command, &id);
+        }
+    }
+
     fn tell_activity(&mut self) {
         if !self.settings.activation || self.active == self.told_active {
             return;

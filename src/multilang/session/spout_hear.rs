@@ -29,7 +29,7 @@ impl SpoutSession {
             Message::Log { level, text } => self.desk.log(*level, text),
             Message::Metrics { name, params } => self.desk.metrics(name, params),
             Message::Pid(hello) => self.greet(hello, now),
-            Message::Unknown { text } => {
+            Message::Unknown { text } | Message::Foreign { text } => {
                 let text: String = text.chars().take(200).collect();
                 self.desk.complain("unknown_messages", &format!("unknown message: {text}"));
             }

@@ -1,0 +1,563 @@
+//! The bolt's session, by events and effects alone.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::base::Timestamp;
+use crate::component::{Collector, FailKind, Progress};
+use crate::multilang::{BoltSession, SessionError};
+use crate::tuple::{Tuple, Value};
+
+use super::harness::{Event, Recorder, World, options, suspect, tuple};
+
+struct Talk {
+    world: World,
+    session: BoltSession,
+    out: Recorder,
+    now: Timestamp,
+}
+
+impl Talk {
+    fn new(more: serde_json::Value) -> Self {
+        let world = World::new();
+        let context = world.context("split");
+        let now = Timestamp(1_000_000_000);
+        let session = BoltSession::new(&options(more), &context, b"{}", now);
+        let mut talk = Self {
+            world,
+            session,
+            out: Recorder::default(),
+            now,
+        };
+        assert_eq!(talk.sent(), "{}\nend\n");
+        talk
+    }
+
+    fn greeted(more: serde_json::Value) -> Self {
+        let mut talk = Self::new(more);
+        talk.hear("{\"pid\":7}");
+        talk
+    }
+
+    fn batch(more: serde_json::Value) -> Self {
+        let mut talk = Self::new(more);
+        talk.hear("{\"pid\":7,\"batch\":1}");
+        talk
+    }
+
+    fn hear(&mut self, message: &str) {
+        self.try_hear(message).unwrap();
+    }
+
+    fn try_hear(&mut self, message: &str) -> Result<(), SessionError> {
+        let frame = format!("{message}\nend\n");
+        let mut out = Collector::new(&mut self.out);
+        self.session.read(frame.as_bytes(), self.now, &mut out)
+    }
+
+    fn give(&mut self, tuple: Tuple) {
+        self.session.give(tuple, self.now);
+    }
+
+    fn pass(&mut self, span: Duration) -> Result<(), SessionError> {
+        self.now = self.now + span;
+        self.session
+            .advance(self.now, true, &mut Collector::new(&mut self.out))
+    }
+
+    fn sent(&mut self) -> String {
+        let (mut urgent, data) = self.session.take_bytes();
+        urgent.extend(data);
+        String::from_utf8(urgent).unwrap()
+    }
+}
+
+fn word(edge: u64) -> Tuple {
+    tuple(edge, [Value::from("a")])
+}
+
+const HEARTBEAT: &str = "\"stream\":\"__heartbeat\"";
+
+#[test]
+fn nothing_is_sent_before_the_pid() {
+    let mut talk = Talk::new(json!({}));
+    assert!(!talk.session.ready());
+    talk.session.tick(true);
+    talk.give(word(1));
+    assert_eq!(talk.sent(), "");
+    talk.hear("{\"pid\":7}");
+    assert!(talk.session.ready());
+    assert!(talk.sent().starts_with(
+        "{\"id\":\"1\",\"comp\":\"sentences\",\"stream\":\"default\",\"task\":1,\"tuple\":[\"a\"]}"
+    ));
+}
+
+#[test]
+fn no_answer_to_the_handshake_is_an_error() {
+    let mut talk = Talk::new(json!({"handshake_timeout_ms": 90_000}));
+    assert_eq!(talk.pass(Duration::from_secs(89)), Ok(()));
+    let error = talk.pass(Duration::from_secs(2)).unwrap_err();
+    assert_eq!(error.to_string(), "did not answer the handshake within 90s");
+}
+
+#[test]
+fn emits_are_anchored_and_answers_spend_the_ticket() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(10));
+    talk.give(word(20));
+    talk.hear(r#"{"command":"emit","tuple":["x"],"anchors":["1","2"],"stream":"side","need_task_ids":false}"#);
+    talk.hear(r#"{"command":"emit","tuple":"scalar","anchors":"2","task":6}"#);
+    talk.hear(r#"{"command":"ack","id":"2"}"#);
+    talk.hear(r#"{"command":"fail","id":"1","msg":"no such user"}"#);
+    let emit = |stream, direct, values: &str, anchors: &[u64]| Event::Emit {
+        stream,
+        direct,
+        values: values.to_owned(),
+        anchors: anchors.to_vec(),
+        suspect: false,
+    };
+    assert_eq!(
+        talk.out.events,
+        [
+            emit(1, None, "[\"x\"]", &[10, 20]),
+            emit(0, Some(6), "[\"scalar\"]", &[20]),
+            Event::Ack(20),
+            Event::Fail(10, FailKind::Explicit, "no such user".to_owned()),
+        ]
+    );
+    assert_eq!(talk.session.held(), 0);
+}
+
+#[test]
+fn task_ids_answer_only_those_who_ask_and_overtake_tuples() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.hear(r#"{"command":"emit","tuple":["x"]}"#);
+    talk.hear(r#"{"command":"emit","tuple":["x"],"need_task_ids":false}"#);
+    talk.hear(r#"{"command":"emit","tuple":["x"],"task":5}"#);
+    talk.hear(r#"{"command":"emit","tuple":["x"],"stream":"nowhere"}"#);
+    assert!(
+        talk.sent()
+            .starts_with("[5,6]\nend\n[]\nend\n{\"id\":\"1\"")
+    );
+    assert!(
+        talk.world
+            .reports
+            .has_error("stream \"nowhere\" is not declared")
+    );
+}
+
+#[test]
+fn double_unknown_and_tick_answers_do_no_harm() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    for id in ["1", "1", "99", "x", "-5"] {
+        talk.hear(&format!("{{\"command\":\"ack\",\"id\":\"{id}\"}}"));
+    }
+    talk.hear(r#"{"command":"fail","id":"-5"}"#);
+    talk.hear(r#"{"command":"emit","tuple":["x"],"anchors":["1"],"need_task_ids":false}"#);
+    assert_eq!(talk.out.acked(), [1]);
+    assert_eq!(talk.out.failed(), []);
+    let snapshot = talk.world.metrics.snapshot();
+    let counter = |value| crate::metrics::UserMetric::Counter { value };
+    assert_eq!(snapshot["answers_unknown"], counter(3.0));
+    assert_eq!(snapshot["anchors_unknown"], counter(1.0));
+}
+
+#[test]
+fn a_refused_emission_fails_its_inputs_and_their_ack_means_nothing() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.out.fields = Some(1);
+    talk.give(word(1));
+    talk.hear(r#"{"command":"emit","tuple":["x","y"],"anchors":["1"],"need_task_ids":false}"#);
+    talk.hear(r#"{"command":"ack","id":"1"}"#);
+    assert_eq!(talk.out.failed(), [(1, FailKind::Explicit)]);
+    assert_eq!(talk.out.acked(), [0; 0]);
+    assert_eq!(talk.session.held(), 0);
+    assert!(
+        talk.world
+            .reports
+            .has_error("has 1 fields (word), but the tuple has 2 values")
+    );
+}
+
+#[test]
+fn a_child_that_never_acks_is_fed_as_long_as_it_answers_heartbeats() {
+    let mut talk = Talk::greeted(json!({"max_in_flight": 8}));
+    let mut given = 0;
+    for _ in 0..100 {
+        while talk.session.ready() {
+            given += 1;
+            talk.give(word(given));
+        }
+        let markers = talk.sent().matches(HEARTBEAT).count();
+        assert!(markers > 0, "a full window asks how far the child is");
+        (0..markers).for_each(|_| talk.hear("{\"command\":\"sync\"}"));
+    }
+    assert!(given >= 400, "{given}");
+    assert_eq!(talk.session.held(), given as usize);
+}
+
+#[test]
+fn a_full_window_waits_and_an_ack_opens_it() {
+    let mut talk = Talk::greeted(json!({"max_in_flight": 2}));
+    talk.give(word(1));
+    assert!(talk.session.ready());
+    talk.give(word(2));
+    assert!(!talk.session.ready());
+    talk.hear(r#"{"command":"ack","id":"1"}"#);
+    assert!(talk.session.ready());
+}
+
+#[test]
+fn without_heartbeats_none_is_sent_and_the_window_is_the_pipe() {
+    let mut talk = Talk::greeted(json!({"max_in_flight": 2, "heartbeat": false}));
+    for edge in 1..=10 {
+        assert!(talk.session.ready());
+        talk.give(word(edge));
+    }
+    assert_eq!(talk.pass(Duration::from_secs(3600)), Ok(()));
+    assert!(!talk.sent().contains(HEARTBEAT));
+}
+
+#[test]
+fn silence_behind_a_heartbeat_gives_the_child_up_and_any_output_is_life() {
+    let mut talk = Talk::greeted(json!({"heartbeat_timeout_ms": 10_000}));
+    for _ in 0..30 {
+        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+        talk.hear(r#"{"command":"log","msg":"busy"}"#);
+    }
+    assert!(talk.sent().contains(HEARTBEAT));
+    let silent = (0..20).find_map(|_| talk.pass(Duration::from_secs(1)).err());
+    assert_eq!(silent, Some(SessionError::Silent(Duration::from_secs(10))));
+}
+
+#[test]
+fn a_suspect_is_given_alone() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.give(suspect(2, [Value::from("poison")]));
+    assert!(!talk.session.ready());
+    assert!(!talk.sent().contains("poison"));
+    talk.hear(r#"{"command":"ack","id":"1"}"#);
+    assert!(talk.sent().contains("poison"));
+    assert!(!talk.session.ready(), "nothing is given beside a suspect");
+    talk.session
+        .died("gone", &mut Collector::new(&mut talk.out));
+    assert_eq!(talk.out.failed(), [(2, FailKind::DiedAlone)]);
+}
+
+#[test]
+fn a_suspect_does_not_wait_for_acks_of_what_was_taken() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.give(suspect(2, [Value::from("poison")]));
+    assert!(talk.sent().contains(HEARTBEAT));
+    talk.hear("{\"command\":\"sync\"}");
+    assert!(talk.sent().contains("poison"));
+    talk.session
+        .died("gone", &mut Collector::new(&mut talk.out));
+    assert_eq!(
+        talk.out.failed(),
+        [(1, FailKind::Died), (2, FailKind::DiedAlone)]
+    );
+}
+
+#[test]
+fn emissions_of_a_suspect_stay_suspect() {
+    let mut talk = Talk::batch(json!({}));
+    talk.give(suspect(1, [Value::from("a")]));
+    talk.hear(r#"{"done":1,"emits":[[["x"]]]}"#);
+    assert!(matches!(
+        talk.out.events[0],
+        Event::Emit { suspect: true, .. }
+    ));
+    assert!(talk.session.ready());
+}
+
+#[test]
+fn a_suspect_that_survives_gives_way_after_a_while() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(suspect(1, [Value::from("held")]));
+    talk.hear("{\"command\":\"sync\"}");
+    assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+    assert!(!talk.session.ready());
+    assert_eq!(talk.pass(Duration::from_secs(3)), Ok(()));
+    assert!(talk.session.ready());
+}
+
+#[test]
+fn batch_results_are_anchored_each_to_its_own_input() {
+    let mut talk = Talk::batch(json!({}));
+    for edge in 10..14 {
+        talk.give(word(edge));
+    }
+    let sent = talk.sent();
+    assert!(
+        sent.contains("\"first\":1,\"tuples\":[[\"a\"],[\"a\"],[\"a\"],[\"a\"]]}]\nend\n"),
+        "{sent}"
+    );
+    talk.hear(r#"[{"done":1,"emits":[[["a"],["b"]],[]]},{"emit":4,"tuples":[["e"]],"stream":"side"},{"done":3,"count":1},{"command":"fail","id":"4","msg":"no"}]"#);
+    let emit = |stream, values: &str, anchor| Event::Emit {
+        stream,
+        direct: None,
+        values: values.to_owned(),
+        anchors: vec![anchor],
+        suspect: false,
+    };
+    assert_eq!(
+        talk.out.events,
+        [
+            emit(0, "[\"a\"]", 10),
+            emit(0, "[\"b\"]", 10),
+            Event::Ack(10),
+            Event::Ack(11),
+            emit(1, "[\"e\"]", 13),
+            Event::Ack(12),
+            Event::Fail(13, FailKind::Explicit, "no".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn batch_task_ids_are_a_message_of_their_own() {
+    let mut talk = Talk::batch(json!({}));
+    talk.hear(r#"{"command":"emit","tuple":["x"]}"#);
+    assert_eq!(
+        talk.sent(),
+        "{\"command\":\"task_ids\",\"ids\":[5,6]}\nend\n"
+    );
+}
+
+#[test]
+fn a_malformed_batch_loses_no_tuple() {
+    let mut talk = Talk::batch(json!({}));
+    talk.give(word(1));
+    talk.give(word(2));
+    let error = talk.try_hear(r#"{"done":1,"emits":[7,[]]}"#).unwrap_err();
+    assert!(matches!(error, SessionError::Malformed(_)));
+    talk.session
+        .died("gone", &mut Collector::new(&mut talk.out));
+    assert_eq!(talk.out.failed().len(), 2);
+    talk.hear(r#"{"done":1,"count":1000000000000000000}"#);
+}
+
+#[test]
+fn a_batch_that_was_not_offered_is_not_spoken() {
+    let mut talk = Talk::new(json!({"batch": false}));
+    talk.hear("{\"pid\":7,\"batch\":1}");
+    talk.give(word(1));
+    assert!(talk.sent().starts_with("{\"id\":\"1\""));
+}
+
+#[test]
+fn drain_and_end_pass_batch_children_when_they_say_so() {
+    let mut talk = Talk::batch(json!({}));
+    talk.give(word(1));
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    assert!(
+        talk.sent()
+            .contains("},{\"command\":\"drain\",\"id\":\"1\"}]\nend\n")
+    );
+    talk.hear(r#"{"command":"drained","id":"99"}"#);
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    talk.hear(r#"[{"done":1,"count":1},{"command":"drained","id":"1"}]"#);
+    assert_eq!(talk.session.drain(talk.now), Progress::Done);
+    assert_eq!(talk.session.end(talk.now), Progress::Pending);
+    talk.hear(r#"[{"command":"emit","tuple":["total"],"need_task_ids":false},{"command":"ended","id":"2"}]"#);
+    assert_eq!(talk.session.end(talk.now), Progress::Done);
+    assert_eq!(talk.out.emitted(), ["[\"total\"]"]);
+}
+
+#[test]
+fn drain_passes_storm_children_behind_a_heartbeat() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    talk.hear("{\"command\":\"sync\"}");
+    assert_eq!(talk.session.drain(talk.now), Progress::Done);
+}
+
+#[test]
+fn a_sync_behind_an_error_lets_no_mark_pass() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    talk.hear(r#"{"command":"error","msg":"boom"}"#);
+    talk.hear("{\"command\":\"sync\"}");
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    talk.hear("{\"command\":\"sync\"}");
+    assert_eq!(talk.session.drain(talk.now), Progress::Done);
+}
+
+#[test]
+fn drain_waits_for_open_tuples_where_there_are_no_heartbeats() {
+    let mut talk = Talk::greeted(json!({"heartbeat": false}));
+    talk.give(word(1));
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    talk.hear(r#"{"command":"ack","id":"1"}"#);
+    assert_eq!(talk.session.drain(talk.now), Progress::Done);
+}
+
+#[test]
+fn a_tuple_within_its_timeout_keeps_its_root_alive_and_beyond_it_the_child_hangs() {
+    let mut talk = Talk::greeted(json!({"timeout_ms": 60_000, "heartbeat_timeout_ms": 5000}));
+    talk.give(word(1));
+    for _ in 0..59 {
+        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+    }
+    let resets = talk
+        .out
+        .events
+        .iter()
+        .filter(|event| **event == Event::Reset(1))
+        .count();
+    assert_eq!(resets, 5, "every third of 30 s");
+    let hang = (0..4).find_map(|_| talk.pass(Duration::from_secs(1)).err());
+    assert_eq!(
+        hang,
+        Some(SessionError::TupleTimeout(Duration::from_secs(60)))
+    );
+}
+
+#[test]
+fn tuples_that_wait_behind_a_slow_one_do_not_count_as_hanging() {
+    let mut talk = Talk::greeted(json!({"timeout_ms": 10_000}));
+    (1..=5).for_each(|edge| talk.give(word(edge)));
+    for id in 1..=5 {
+        for _ in 0..8 {
+            assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+        }
+        talk.hear(&format!("{{\"command\":\"ack\",\"id\":\"{id}\"}}"));
+        assert_eq!(talk.pass(Duration::ZERO), Ok(()));
+    }
+    assert_eq!(talk.out.acked(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn tuples_that_are_never_answered_are_forgotten_long_after_their_timeout() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.hear("{\"command\":\"sync\"}");
+    for _ in 0..100 {
+        talk.hear(r#"{"command":"log","msg":"alive"}"#);
+        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+    }
+    assert_eq!(talk.session.held(), 1);
+    for _ in 0..30 {
+        talk.hear(r#"{"command":"log","msg":"alive"}"#);
+        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+    }
+    assert_eq!(talk.session.held(), 0);
+    assert!(talk.world.reports.has_log("neither acked nor failed"));
+}
+
+#[test]
+fn reset_timeout_reaches_the_root() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(3));
+    talk.hear(r#"{"command":"reset_timeout","id":"1"}"#);
+    assert_eq!(talk.out.events, [Event::Reset(3)]);
+}
+
+#[test]
+fn stray_text_and_unknown_commands_are_logged_and_the_message_counts() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.hear("debug line\nglued{\"command\":\"ack\",\"id\":\"1\"}");
+    talk.hear(r#"{"command":"dance"}"#);
+    assert_eq!(talk.out.acked(), [1]);
+    assert!(talk.world.reports.has_log("[stdout 7] debug line"));
+    assert!(talk.world.reports.has_log("[stdout 7] glued"));
+    assert!(
+        talk.world
+            .reports
+            .has_log("unknown message: {\"command\":\"dance\"}")
+    );
+}
+
+#[test]
+fn metrics_of_any_kind_are_kept() {
+    let mut talk = Talk::greeted(json!({}));
+    for params in [
+        r#"{"type":"counter","add":3}"#,
+        r#"{"type":"counter","add":4}"#,
+    ] {
+        talk.hear(&format!(
+            "{{\"command\":\"metrics\",\"name\":\"hits\",\"params\":{params}}}"
+        ));
+    }
+    talk.hear(r#"{"command":"metrics","name":"odd","params":[1,NaN]}"#);
+    let snapshot = talk.world.metrics.snapshot();
+    assert_eq!(
+        snapshot["hits"],
+        crate::metrics::UserMetric::Counter { value: 7.0 }
+    );
+    assert_eq!(
+        snapshot["odd"],
+        crate::metrics::UserMetric::Other {
+            value: "\"[1,NaN]\"".to_owned()
+        }
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Give(bool),
+    Ack(u64),
+    Fail(u64),
+    Done(u64, u64),
+    Emit(u64),
+    Sync,
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let id = 0_u64..30;
+    let step = prop_oneof![
+        4 => prop::bool::weighted(0.1).prop_map(Step::Give),
+        2 => id.clone().prop_map(Step::Ack),
+        1 => id.clone().prop_map(Step::Fail),
+        1 => (id.clone(), 0_u64..4).prop_map(|(id, count)| Step::Done(id, count)),
+        1 => id.prop_map(Step::Emit),
+        2 => Just(Step::Sync),
+        1 => (0_u64..3000).prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+proptest! {
+    #[test]
+    fn every_tuple_is_answered_exactly_once(batch in any::<bool>(), steps in steps()) {
+        let hello = if batch { Talk::batch } else { Talk::greeted };
+        let mut talk = hello(json!({"max_in_flight": 5}));
+        let mut given = 0;
+        for step in steps {
+            match step {
+                Step::Give(is_suspect) => {
+                    if talk.session.ready() {
+                        given += 1;
+                        let make = if is_suspect { suspect(given, []) } else { tuple(given, []) };
+                        talk.give(make);
+                    }
+                }
+                Step::Ack(id) => talk.hear(&format!("{{\"command\":\"ack\",\"id\":\"{id}\"}}")),
+                Step::Fail(id) => talk.hear(&format!("{{\"command\":\"fail\",\"id\":\"{id}\"}}")),
+                Step::Done(id, count) => talk.hear(&format!("{{\"done\":{id},\"count\":{count}}}")),
+                Step::Emit(id) => talk.hear(&format!(
+                    "{{\"command\":\"emit\",\"tuple\":[1],\"anchors\":[\"{id}\"]}}"
+                )),
+                Step::Sync => talk.hear("{\"command\":\"sync\"}"),
+                Step::Pass(millis) => talk.pass(Duration::from_millis(millis)).unwrap(),
+            }
+        }
+        talk.session.died("gone", &mut Collector::new(&mut talk.out));
+        prop_assert_eq!(talk.session.held(), 0);
+        let mut answered = talk.out.acked();
+        answered.extend(talk.out.failed().into_iter().map(|(edge, _)| edge));
+        answered.sort_unstable();
+        prop_assert_eq!(answered, (1..=given).collect::<Vec<_>>());
+    }
+}
