@@ -59,9 +59,7 @@ pub fn now() -> Timestamp {
 pub fn unix_nanos() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |span| {
-            u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-        })
+        .map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The wall clock now, in milliseconds since 1970 (UTC).

@@ -183,9 +183,8 @@ impl<S: Sink> Committer<S> {
         let waker = self.waker.clone();
         drop(self.io.spawn_blocking(move || {
             let result = catch_unwind(AssertUnwindSafe(|| sink.commit(&lines)));
-            let result = result.unwrap_or_else(|panic| {
-                Err(io::Error::other(panic_text(panic.as_ref())))
-            });
+            let result =
+                result.unwrap_or_else(|panic| Err(io::Error::other(panic_text(panic.as_ref()))));
             lines.clear();
             *shared.lock() = State::Written(sink, lines, result);
             shared.done.notify_all();
@@ -280,10 +279,18 @@ mod tests {
     fn rig() -> Rig {
         let (allow, receiver) = mpsc::channel();
         let written = Arc::default();
-        let gate = Gate { allow: receiver, written: Arc::clone(&written) };
+        let gate = Gate {
+            allow: receiver,
+            written: Arc::clone(&written),
+        };
         let context = context_in(Path::new("/nonexistent"));
         let committer = Committer::new(gate, Duration::ZERO, &context);
-        Rig { committer, allow, written, out: BoltOut::default() }
+        Rig {
+            committer,
+            allow,
+            written,
+            out: BoltOut::default(),
+        }
     }
 
     impl Rig {
@@ -293,7 +300,8 @@ mod tests {
         }
 
         fn advance(&mut self) -> io::Result<()> {
-            self.committer.advance(now(), &mut Collector::new(&mut self.out))
+            self.committer
+                .advance(now(), &mut Collector::new(&mut self.out))
         }
     }
 
@@ -317,7 +325,10 @@ mod tests {
             rig.committer.is_clean()
         });
         assert_eq!(rig.out.acked.len(), 3);
-        assert_eq!(*rig.written.lock().unwrap(), [b"a\n".to_vec(), b"b\nc\n".to_vec()]);
+        assert_eq!(
+            *rig.written.lock().unwrap(),
+            [b"a\n".to_vec(), b"b\nc\n".to_vec()]
+        );
     }
 
     #[test]
@@ -347,7 +358,9 @@ mod tests {
         assert!(lines <= MAX_BYTES / 1000 + 1);
         drop(rig.allow);
         until("room", || {
-            rig.committer.advance(now(), &mut Collector::new(&mut rig.out)).unwrap();
+            rig.committer
+                .advance(now(), &mut Collector::new(&mut rig.out))
+                .unwrap();
             rig.committer.ready()
         });
     }
@@ -359,7 +372,8 @@ mod tests {
         rig.advance().unwrap();
         rig.line("b\n");
         rig.allow.send(Ok(())).unwrap();
-        rig.committer.abandon(FailKind::Died, &mut Collector::new(&mut rig.out));
+        rig.committer
+            .abandon(FailKind::Died, &mut Collector::new(&mut rig.out));
         assert_eq!((rig.out.acked.len(), rig.out.failed.len()), (1, 1));
         assert_eq!(rig.committer.held(), 0);
     }

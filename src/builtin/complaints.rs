@@ -19,7 +19,11 @@ pub(super) struct Complaints {
 
 impl Complaints {
     /// No complaint yet.
-    pub(super) fn new(reporter: &Reporter, metric: &'static str, consequence: &'static str) -> Self {
+    pub(super) fn new(
+        reporter: &Reporter,
+        metric: &'static str,
+        consequence: &'static str,
+    ) -> Self {
         Self {
             reporter: reporter.clone(),
             metric,

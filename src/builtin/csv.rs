@@ -79,8 +79,7 @@ fn field_at(record: &[u8], at: usize, delimiter: u8) -> (Cow<'_, [u8]>, usize) {
 /// Appends a field, in quotes where it needs them.
 pub(super) fn write_field(text: &str, delimiter: u8, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
-    let quoted = memchr3(b'"', b'\n', b'\r', bytes).is_some()
-        || memchr(delimiter, bytes).is_some();
+    let quoted = memchr3(b'"', b'\n', b'\r', bytes).is_some() || memchr(delimiter, bytes).is_some();
     if !quoted {
         out.extend_from_slice(bytes);
         return;
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn quotes_count_only_at_the_start_of_a_field() {
         assert_eq!(fields(b"5\" pipe,2"), ["5\" pipe", "2"]);
-        assert_eq!(record_end(b"5\" pipe,2\nx", b','), Some(11));
+        assert_eq!(record_end(b"5\" pipe,2\nx", b','), Some(10));
         assert_eq!(fields(b"\"a\"\"b\",,\"x\ny\""), ["a\"b", "", "x\ny"]);
         assert_eq!(record_end(b"\"x\ny\",1\nz", b','), Some(8));
         assert_eq!(record_end(b"\"x\ny", b','), None);

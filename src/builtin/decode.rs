@@ -153,7 +153,10 @@ fn check_max_line(text: Option<&str>) -> Result<u64, OptionProblem> {
         .parse()
         .map_err(|error| OptionProblem::at("max_line", format!("{error}")))?;
     if size.0 == 0 || size.0 > 1 << 30 {
-        return Err(OptionProblem::at("max_line", "expected a size from 1B to 1GiB"));
+        return Err(OptionProblem::at(
+            "max_line",
+            "expected a size from 1B to 1GiB",
+        ));
     }
     Ok(size.0)
 }
@@ -272,9 +275,10 @@ impl Decoder {
         }
         match &mut self.form {
             Form::Json => decode_json(&text, &self.fields).map(Some),
-            Form::Csv { delimiter, columns: Some(columns) } => {
-                decode_csv(&text, *delimiter, columns).map(Some)
-            }
+            Form::Csv {
+                delimiter,
+                columns: Some(columns),
+            } => decode_csv(&text, *delimiter, columns).map(Some),
             Form::Csv { delimiter, columns } => {
                 *columns = Some(find_columns(&text, *delimiter, &self.fields)?);
                 Ok(None)
@@ -385,7 +389,10 @@ mod tests {
         assert_eq!(decoder.decode(b"\xef\xbb\xbfname, price"), Ok(None));
         let values = decoder.decode(b"\"a,b\",2.50").unwrap().unwrap();
         assert_eq!(values.as_slice(), [Value::from("2.50"), Value::from("a,b")]);
-        let short = DecodeError::TooFewColumns { needed: 2, found: 1 };
+        let short = DecodeError::TooFewColumns {
+            needed: 2,
+            found: 1,
+        };
         assert_eq!(decoder.decode(b"a"), Err(short));
     }
 

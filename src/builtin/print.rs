@@ -114,7 +114,11 @@ impl Running {
 }
 
 impl Bolt for Print {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let encoder = Encoder::new(self.options.format, b',', context);
         let sink = Stdout((self.open_output)());
         let mut committer = Committer::new(sink, Duration::ZERO, context);
@@ -239,7 +243,8 @@ mod tests {
     fn the_limit_is_printed_and_all_are_acked() {
         let (mut bolt, mut out) = print(json!({"limit": 2}), || Box::new(Screen));
         for count in 0..5_i64 {
-            out.give(&mut bolt, [Value::from("a"), Value::from(count)]).unwrap();
+            out.give(&mut bolt, [Value::from("a"), Value::from(count)])
+                .unwrap();
         }
         until("the bolt to drain", || {
             bolt.drain(&mut Collector::new(&mut out)).unwrap() == Progress::Done
@@ -251,7 +256,8 @@ mod tests {
     #[test]
     fn a_closed_stdout_ends_the_bolt_cleanly() {
         let (mut bolt, mut out) = print(json!({}), || Box::new(Closed));
-        out.give(&mut bolt, [Value::from("a"), Value::Null]).unwrap();
+        out.give(&mut bolt, [Value::from("a"), Value::Null])
+            .unwrap();
         let mut error = None;
         until("the error", || {
             error = bolt.idle(&mut Collector::new(&mut out)).err();

@@ -346,14 +346,17 @@ mod tests {
     fn stdin(options: serde_json::Value, input: &Arc<Input>, open_input: OpenInput) -> Stdin {
         let options = serde_json::from_value(options).unwrap();
         let mut spout = Stdin::new(options, Arc::clone(input), open_input);
-        spout.open(&Arc::new(context_in(Path::new("/nonexistent")))).unwrap();
+        spout
+            .open(&Arc::new(context_in(Path::new("/nonexistent"))))
+            .unwrap();
         spout
     }
 
     #[test]
     fn everything_up_to_the_last_line_is_given_out_and_memory_is_bounded() {
         // Far more than the reader may be ahead.
-        let open_input: OpenInput = || Box::new(io::Cursor::new("0123456789\n".repeat(400_000) + "x"));
+        let open_input: OpenInput =
+            || Box::new(io::Cursor::new("0123456789\n".repeat(400_000) + "x"));
         let mut spout = stdin(json!({}), &Arc::default(), open_input);
         let mut out = SpoutOut::default();
         until("the end of input", || {
@@ -378,13 +381,16 @@ mod tests {
         });
         drop(first);
         let mut second = stdin(options, &input, open_input);
-        until("the end of input", || out.ask(&mut second, 10) == Next::Exhausted);
+        until("the end of input", || {
+            out.ask(&mut second, 10) == Next::Exhausted
+        });
         assert_eq!(out.lines(), ["2", "4", "6"]);
     }
 
     #[test]
     fn a_line_beyond_the_limit_is_named() {
-        let open_input: OpenInput = || Box::new(io::Cursor::new("ok\n".to_owned() + &"x".repeat(5000)));
+        let open_input: OpenInput =
+            || Box::new(io::Cursor::new("ok\n".to_owned() + &"x".repeat(5000)));
         let mut spout = stdin(json!({"max_line": "1KiB"}), &Arc::default(), open_input);
         let mut out = SpoutOut::default();
         let mut error = None;
@@ -403,7 +409,10 @@ mod tests {
     #[test]
     fn two_tasks_are_refused() {
         let options = serde_json::from_value(json!({})).unwrap();
-        let declaring = Declaring { tasks: 2, ..Declaring::default() };
+        let declaring = Declaring {
+            tasks: 2,
+            ..Declaring::default()
+        };
         let problems = StdinKind::declare(&options, &declaring).unwrap_err();
         assert_eq!(problems[0].help.as_deref(), Some("set `parallelism = 1`"));
     }

@@ -12,5 +12,7 @@ mod position;
 mod reading;
 mod source;
 mod spout;
+#[cfg(test)]
+mod tests;
 
 pub(super) use options::FileKind;

@@ -154,7 +154,10 @@ impl Reading {
             return;
         }
         let slot = (id.0 >> SLOT_SHIFT) as usize % SLOTS;
-        let source = self.slots.get_mut(slot).and_then(|slot| slot.source.as_mut());
+        let source = self
+            .slots
+            .get_mut(slot)
+            .and_then(|slot| slot.source.as_mut());
         if let Some(source) = source {
             source.ack(id.0 & LAST_NUMBER);
         }
@@ -201,9 +204,10 @@ impl Reading {
     }
 
     fn finish(&mut self, slot: usize, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
+        let follow = self.settings.follow;
         let (source, mut trade) = self.trade(slot, out);
         source.finish(&mut trade)?;
-        if !self.settings.follow {
+        if !follow {
             source.close();
         }
         Ok(())
@@ -231,14 +235,14 @@ impl Reading {
         let file = match File::open(&found.path) {
             Ok(file) => file,
             // Rotated away since it was found: the next look finds what is there now.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && self.settings.follow =>
-            {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.settings.follow => {
                 return Ok(None);
             }
             Err(error) => {
                 let path = found.path.display();
-                return Err(ComponentError::give_up(format!("could not read {path}: {error}")));
+                return Err(ComponentError::give_up(format!(
+                    "could not read {path}: {error}"
+                )));
             }
         };
         let offset = self.begin_at(found, &file)?;
@@ -262,7 +266,13 @@ impl Reading {
         };
         let slot = &mut self.slots[index];
         let records = &self.settings.records;
-        slot.source = Some(Source::open(file, &found.path, records, offset, slot.next_number)?);
+        slot.source = Some(Source::open(
+            file,
+            &found.path,
+            records,
+            offset,
+            slot.next_number,
+        )?);
         Ok(Some(index))
     }
 
@@ -273,7 +283,10 @@ impl Reading {
             ComponentError::restart(format!("could not read {path}: {error}"))
         };
         let entries = &mut self.earlier.position.files;
-        if let Some(index) = entries.iter().position(|file| file.identity == found.identity) {
+        if let Some(index) = entries
+            .iter()
+            .position(|file| file.identity == found.identity)
+        {
             let earlier = entries.remove(index);
             let length = file.metadata().map_err(failed)?.len();
             if length >= earlier.offset && earlier.fingerprint.matches(file).map_err(failed)? {
@@ -381,7 +394,10 @@ impl Reading {
 
     /// The file was truncated: what is in it now is read from its beginning.
     fn cut(&mut self, slot: usize) -> Result<(), ComponentError> {
-        let source = self.slots[slot].source.as_mut().expect("the slot was looked at");
+        let source = self.slots[slot]
+            .source
+            .as_mut()
+            .expect("the slot was looked at");
         let path = source.path().to_owned();
         let lost = source.incomplete();
         let identity = source.identity;
@@ -394,7 +410,11 @@ impl Reading {
         self.context.reporter.log(Level::Warn, &message);
         match fs::metadata(&path) {
             Ok(metadata) if Identity::of(&metadata) == identity => {
-                let found = Found { path, identity, length: metadata.len() };
+                let found = Found {
+                    path,
+                    identity,
+                    length: metadata.len(),
+                };
                 self.open(&found).map(|_| ())
             }
             _ => Ok(()), // It is elsewhere: looking for files finds it where it belongs to `path`.
@@ -403,16 +423,20 @@ impl Reading {
 
     /// A file that is there: a known one may have a new name, an unknown one is opened.
     fn meet(&mut self, found: &Found) -> Result<(), ComponentError> {
-        let known = self.sources().find(|(_, source)| {
-            source.identity == found.identity && source.phase != Phase::Cut
-        });
+        let known = self
+            .sources()
+            .find(|(_, source)| source.identity == found.identity && source.phase != Phase::Cut);
         if let Some((_, source)) = known {
             if source.path() != found.path && !is_at_its_path(source) {
                 source.renamed_to(&found.path);
             }
             return Ok(());
         }
-        if let Some(index) = self.done.iter().position(|done| done.identity == found.identity) {
+        if let Some(index) = self
+            .done
+            .iter()
+            .position(|done| done.identity == found.identity)
+        {
             let done = &self.done[index];
             let same = File::open(&found.path).and_then(|file| done.fingerprint.matches(&file));
             if done.offset == found.length && same.unwrap_or(false) {

@@ -241,11 +241,13 @@ impl Source {
         let read = |error: io::Error| read_error(&self.given.path, &error);
         let length = file.metadata().map_err(read)?.len();
         let read_to = self.given.next + self.buffer.len() as u64;
-        if length == read_to {
-            return Ok(Look::Same);
-        }
+        // Neither a length nor a time of writing (its grain is coarse) tells a file that was
+        // written anew from one that was left alone.
         if length < read_to || !self.fingerprint.matches(file).map_err(read)? {
             return Ok(Look::Cut);
+        }
+        if length == read_to {
+            return Ok(Look::Same);
         }
         if self.fingerprint.length < FINGERPRINT_BYTES {
             // It may be cut just now; then the next look tells.
@@ -286,7 +288,11 @@ pub(super) enum Look {
 
 impl Given {
     #[inline]
-    fn take(&mut self, record: Record<'_>, trade: &mut Trade<'_, '_>) -> Result<(), ComponentError> {
+    fn take(
+        &mut self,
+        record: Record<'_>,
+        trade: &mut Trade<'_, '_>,
+    ) -> Result<(), ComponentError> {
         let start = self.next;
         self.next += record.length as u64;
         self.lines = self.lines.map(|lines| lines + 1);

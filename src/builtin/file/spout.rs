@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::{now, unix_millis};
 use crate::builtin::inputs::bad_options;
-use crate::component::{
-    ComponentError, Context, MessageId, Next, Progress, Spout, SpoutCollector,
-};
+use crate::component::{ComponentError, Context, MessageId, Next, Progress, Spout, SpoutCollector};
 
 use super::options::{FileOptions, Settings, Start};
 use super::position::{self, Position};
@@ -55,22 +53,30 @@ impl FileSpout {
         settings: &Settings,
         context: &Context,
     ) -> Result<Earlier, ComponentError> {
-        let of_folder = |folder| {
-            position::load(folder, &context.component).map_err(ComponentError::give_up)
-        };
+        let of_folder =
+            |folder| position::load(folder, &context.component).map_err(ComponentError::give_up);
         if let Some(position) = self.restored.take() {
-            return Ok(Earlier { position, begun: true });
+            return Ok(Earlier {
+                position,
+                begun: true,
+            });
         }
         if settings.start == Start::Saved {
             let position = of_folder(&context.state_dir)?;
-            return Ok(Earlier { position, begun: context.restarted });
+            return Ok(Earlier {
+                position,
+                begun: context.restarted,
+            });
         }
         let position = if context.restarted && settings.start == Start::End {
             of_folder(&context.run_dir)?
         } else {
             Position::default()
         };
-        Ok(Earlier { position, begun: context.restarted })
+        Ok(Earlier {
+            position,
+            begun: context.restarted,
+        })
     }
 }
 
@@ -79,9 +85,8 @@ impl Spout for FileSpout {
         let settings = self.options.check().map_err(bad_options)?;
         let earlier = self.earlier(&settings, context)?;
         let first_end = settings.start == Start::End && !earlier.begun;
-        let saved_in = |folder| {
-            position::saved_path(folder, &context.component, context.task_index)
-        };
+        let saved_in =
+            |folder| position::saved_path(folder, &context.component, context.task_index);
         let saved = (settings.start == Start::Saved).then(|| saved_in(&context.state_dir));
         let mut reading = Reading::start(settings, context, earlier, now())?;
         if first_end {

@@ -68,7 +68,11 @@ impl Running {
 }
 
 impl Bolt for Write {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         let settings = self.options.check().map_err(bad_options)?;
         let task = context.task_index.to_string();
         let path = context.resolve(&self.options.path.replace("{task}", &task));
@@ -200,7 +204,8 @@ mod tests {
         let (mut bolt, mut out) = open(json!({"path": "a/b-{task}.txt"}), folder.path(), false);
         let path = folder.path().join("a/b-0.txt");
         for line in 0..1000 {
-            out.give(&mut bolt, [Value::from(format!("line {line}"))]).unwrap();
+            out.give(&mut bolt, [Value::from(format!("line {line}"))])
+                .unwrap();
         }
         until("all acks", || {
             bolt.idle(&mut Collector::new(&mut out)).unwrap();
@@ -237,7 +242,10 @@ mod tests {
             error.is_some()
         });
         let message = error.unwrap().message;
-        assert!(message.starts_with("could not write /dev/full: No space left"), "{message}");
+        assert!(
+            message.starts_with("could not write /dev/full: No space left"),
+            "{message}"
+        );
         assert_eq!((out.acked.len(), out.failed.len(), bolt.held()), (0, 1, 0));
     }
 
@@ -263,7 +271,9 @@ mod tests {
         let options = serde_json::from_value(json!({"path": "file/o.txt"})).unwrap();
         let context = Arc::new(context_with_inputs(folder.path(), &[]));
         let mut out = BoltOut::default();
-        let error = Write::new(options).open(&context, &mut Collector::new(&mut out)).unwrap_err();
+        let error = Write::new(options)
+            .open(&context, &mut Collector::new(&mut out))
+            .unwrap_err();
         assert!(error.message.contains("file/o.txt for writing"), "{error}");
     }
 
@@ -293,8 +303,8 @@ mod tests {
                     drain(&mut bolt, &mut out);
                 }
                 prop_assert_eq!(out.acked.len() + out.failed.len(), lines);
-                let was_acked = |anchors| out.acked.contains(anchors);
-                acked.extend(given.into_iter().filter(|(a, _)| was_acked(a)).map(|(_, text)| text));
+                given.retain(|(anchors, _)| out.acked.contains(anchors));
+                acked.extend(given.into_iter().map(|(_, text)| text));
             }
             let text = fs::read_to_string(folder.path().join("o")).unwrap();
             let written: Vec<_> = text.lines().collect();
