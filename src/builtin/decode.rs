@@ -260,13 +260,8 @@ impl Decoder {
                 record = record.strip_prefix(b"\xef\xbb\xbf").unwrap_or(record);
             }
         }
-        let text = match std::str::from_utf8(record) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => {
-                self.lossy += 1;
-                String::from_utf8_lossy(record)
-            }
-        };
+        let text = String::from_utf8_lossy(record);
+        self.lossy += u64::from(matches!(text, Cow::Owned(_)));
         if matches!(self.form, Form::Text) {
             return Ok(Some(smallvec![Value::from(text.as_ref())]));
         }

@@ -286,8 +286,7 @@ impl Evaluator {
     fn answer(&self, expression: &Expression) -> Result<cel::Value, String> {
         self.context.resolve(&expression.tree).map_err(|error| {
             let mut message = lower_first(&error.to_string());
-            if message.len() > 200 {
-                let end = message.floor_char_boundary(200);
+            if let Some((end, _)) = message.char_indices().nth(200) {
                 message.truncate(end);
                 message.push('…');
             }

@@ -399,14 +399,16 @@ impl Reading {
             .as_mut()
             .expect("the slot was looked at");
         let path = source.path().to_owned();
-        let lost = source.incomplete();
         let identity = source.identity;
+        let path_text = path.display();
+        let message = match source.incomplete() {
+            0 => format!("{path_text} was truncated"),
+            lost => format!(
+                "{path_text} was truncated; {lost} bytes of an incomplete last line are gone"
+            ),
+        };
         source.end(Phase::Cut);
         source.close();
-        let mut message = format!("{} was truncated", path.display());
-        if lost > 0 {
-            message += &format!("; {lost} bytes of an incomplete last line are gone");
-        }
         self.context.reporter.log(Level::Warn, &message);
         match fs::metadata(&path) {
             Ok(metadata) if Identity::of(&metadata) == identity => {

@@ -187,7 +187,7 @@ proptest! {
         steps in prop::collection::vec((0usize..9, prop::collection::vec(0usize..80, 0..12)), 1..12),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let text: String = (0..80).map(|line| format!("{}\n", "x".repeat(line % 7))).collect();
+        let text: String = (0..80).map(|line| "x".repeat(line % 7) + "\n").collect();
         fs::write(folder.path().join("a"), &text).unwrap();
         let mut spout = opened(json!({"path": "a"}), context_in(folder.path()));
         let mut out = SpoutOut::default();

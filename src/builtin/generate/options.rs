@@ -15,7 +15,7 @@ use crate::tuple::Value;
 use super::field::{Field, TimeUnit};
 use super::schedule::Schedule;
 use super::spout::GenerateSpout;
-use super::template::Template;
+use super::template::{FORMS, Template};
 
 /// Options of the spout `generate`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -212,7 +212,7 @@ impl Spec {
                 .ok_or_else(|| plain("expected `min` not greater than `max`")),
             Self::Made(Made::Template(text)) => Template::parse(text)
                 .map(Field::Template)
-                .map_err(|error| (error.to_string(), Some(error.help().to_owned()))),
+                .map_err(|error| (error.to_string(), Some(FORMS.to_owned()))),
             Self::Made(Made::EmitTime(unit)) => Ok(Field::EmitTime(match unit {
                 Unit::Ms => TimeUnit::Millis,
                 Unit::Us => TimeUnit::Micros,

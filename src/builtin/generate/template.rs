@@ -22,7 +22,8 @@ enum Part {
     Made(Field),
 }
 
-const FORMS: &str = "placeholders are {counter}, {counter:START:STEP}, {choose:a|b}, {cycle:a|b}, \
+/// The placeholders, for people.
+pub(super) const FORMS: &str = "placeholders are {counter}, {counter:START:STEP}, {choose:a|b}, {cycle:a|b}, \
                      {random:MIN..MAX} and {time:ms}; a brace is written twice";
 
 /// Why a text is not a template.
@@ -32,13 +33,6 @@ pub(super) struct TemplateError {
     what: String,
     /// Counted from 1.
     at: usize,
-}
-
-impl TemplateError {
-    /// How to mend it.
-    pub(super) fn help(&self) -> &'static str {
-        FORMS
-    }
 }
 
 impl Template {

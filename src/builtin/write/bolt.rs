@@ -214,8 +214,9 @@ mod tests {
             out.acked.len() == 1000
         });
         assert_eq!(bolt.held(), 0);
-        let expected: String = (0..1000).map(|line| format!("line {line}\n")).collect();
-        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        let expected: Vec<_> = (0..1000).map(|line| format!("line {line}")).collect();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]
