@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn quotes_count_only_at_the_start_of_a_field() {
         assert_eq!(fields(b"5\" pipe,2"), ["5\" pipe", "2"]);
-        assert_eq!(record_end(b"5\" pipe,2\nx", b','), Some(11));
+        assert_eq!(record_end(b"5\" pipe,2\nx", b','), Some(10));
         assert_eq!(fields(b"\"a\"\"b\",,\"x\ny\""), ["a\"b", "", "x\ny"]);
         assert_eq!(record_end(b"\"x\ny\",1\nz", b','), Some(8));
         assert_eq!(record_end(b"\"x\ny", b','), None);

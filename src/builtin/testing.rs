@@ -15,17 +15,15 @@ use crate::component::{
 use crate::metrics::UserMetrics;
 use crate::tuple::{Anchor, Anchors, Tuple, Value, Values};
 
-/// What was reported.
+/// The errors that were reported.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<(bool, String)>>>);
+pub(super) struct Heard(Arc<Mutex<Vec<String>>>);
 
 impl Report for Heard {
-    fn log(&self, _: Level, message: &str) {
-        self.0.lock().unwrap().push((false, message.to_owned()));
-    }
+    fn log(&self, _: Level, _: &str) {}
 
     fn error(&self, message: &str, _: Option<&str>) {
-        self.0.lock().unwrap().push((true, message.to_owned()));
+        self.0.lock().unwrap().push(message.to_owned());
     }
 }
 
@@ -35,16 +33,7 @@ impl Heard {
     }
 
     pub(super) fn errors(&self) -> Vec<String> {
-        self.of(true)
-    }
-
-    pub(super) fn logs(&self) -> Vec<String> {
-        self.of(false)
-    }
-
-    fn of(&self, error: bool) -> Vec<String> {
-        let all = self.0.lock().unwrap();
-        all.iter().filter(|entry| entry.0 == error).map(|entry| entry.1.clone()).collect()
+        self.0.lock().unwrap().clone()
     }
 }
 
@@ -80,15 +69,21 @@ pub(super) fn context_in(dir: &Path) -> Context {
 
 /// The same with inputs; each is emitted by a task of its own, from 1.
 pub(super) fn context_with_inputs(dir: &Path, inputs: &[(&str, &[&str])]) -> Context {
-    let inputs = inputs.iter().zip(1..).map(|((component, fields), task)| Input {
-        component: (*component).to_owned(),
-        tasks: vec![TaskId(task)],
-        stream: StreamIdx(0),
-        decl: StreamDecl::default_stream(fields.iter().copied()),
-        grouping: "SHUFFLE",
-        grouping_fields: Vec::new(),
-    });
-    Context { inputs: inputs.collect(), ..context_in(dir) }
+    let inputs = inputs
+        .iter()
+        .zip(1..)
+        .map(|((component, fields), task)| Input {
+            component: (*component).to_owned(),
+            tasks: vec![TaskId(task)],
+            stream: StreamIdx(0),
+            decl: StreamDecl::default_stream(fields.iter().copied()),
+            grouping: "SHUFFLE",
+            grouping_fields: Vec::new(),
+        });
+    Context {
+        inputs: inputs.collect(),
+        ..context_in(dir)
+    }
 }
 
 /// A context for a bolt that touches no files.
@@ -208,7 +203,10 @@ impl SpoutEmitter for SpoutOut {
 impl SpoutOut {
     /// Emitted values as JSON, one string a tuple.
     pub(super) fn texts(&self) -> Vec<String> {
-        self.emitted.iter().map(|(_, values)| text_of(values)).collect()
+        self.emitted
+            .iter()
+            .map(|(_, values)| text_of(values))
+            .collect()
     }
 
     /// The first values as text.
@@ -218,7 +216,9 @@ impl SpoutOut {
 
     /// Asks once for up to `max` messages.
     pub(super) fn ask(&mut self, spout: &mut dyn Spout, max: usize) -> Next {
-        spout.next_batch(max, &mut SpoutCollector::new(self)).unwrap()
+        spout
+            .next_batch(max, &mut SpoutCollector::new(self))
+            .unwrap()
     }
 
     /// Asks until there is nothing at the moment, and says what that was.

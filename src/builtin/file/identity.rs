@@ -49,7 +49,16 @@ impl Fingerprint {
         let mut bytes = [0; FINGERPRINT_BYTES as usize];
         let bytes = &mut bytes[..length as usize];
         file.read_exact_at(bytes, 0)?;
-        Ok(Self { length, hash: format!("{:016x}", xxh3_64(bytes)) })
+        Ok(Self::of_start(bytes))
+    }
+
+    /// The fingerprint of a file that starts with these bytes.
+    pub(super) fn of_start(bytes: &[u8]) -> Self {
+        let bytes = &bytes[..bytes.len().min(FINGERPRINT_BYTES as usize)];
+        Self {
+            length: bytes.len() as u64,
+            hash: format!("{:016x}", xxh3_64(bytes)),
+        }
     }
 
     /// Whether the file begins with the same bytes.

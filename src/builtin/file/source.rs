@@ -245,23 +245,22 @@ impl Source {
         let metadata = file.metadata().map_err(read)?;
         let length = metadata.len();
         let read_to = self.given.next + self.buffer.len() as u64;
-        let touched = std::mem::replace(&mut self.modified, modified(&metadata));
-        if length == read_to && touched == self.modified {
-            return Ok(Look::Same);
-        }
+        // Neither a length nor a time of writing (its grain is coarse) tells a file that was
+        // written anew from one that was left alone.
         if length < read_to || !self.fingerprint.matches(file).map_err(read)? {
             return Ok(Look::Cut);
         }
-        if length == read_to {
-            return Ok(Look::Same);
-        }
-        if self.fingerprint.length < FINGERPRINT_BYTES {
+        if self.fingerprint.length < length.min(FINGERPRINT_BYTES) {
             // It may be cut just now; then the next look tells.
             if let Ok(longer) = Fingerprint::of(file, length) {
                 self.fingerprint = longer;
             }
         }
-        Ok(Look::Grown)
+        Ok(if length == read_to {
+            Look::Same
+        } else {
+            Look::Grown
+        })
     }
 
     fn fill(&mut self) -> Result<usize, ComponentError> {
@@ -269,13 +268,18 @@ impl Source {
             return Ok(0);
         };
         let offset = self.given.next + self.buffer.len() as u64;
+        let space = self.buffer.space();
         let count = loop {
-            match file.read_at(self.buffer.space(), offset) {
+            match file.read_at(space, offset) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(read_error(&self.given.path, &error)),
             }
         };
+        if offset == 0 && self.fingerprint.length < FINGERPRINT_BYTES {
+            // The file is known by what was read, whatever becomes of it before the next look.
+            self.fingerprint = Fingerprint::of_start(&space[..count]);
+        }
         self.buffer.filled(count);
         Ok(count)
     }

@@ -15,12 +15,12 @@ use crate::tuple::Value;
 use super::field::{Field, TimeUnit};
 use super::schedule::Schedule;
 use super::spout::GenerateSpout;
-use super::template::Template;
+use super::template::{FORMS, Template};
 
 /// Options of the spout `generate`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GenerateOptions {
+pub(in crate::builtin) struct GenerateOptions {
     /// The fields to emit, in this order, and how each is made: a list goes round, a plain value
     /// stays, and a table with one key says `choose`, `counter`, `random`, `template` or
     /// `emit_time`.
@@ -211,7 +211,7 @@ impl Spec {
             }
             Self::Made(Made::Template(text)) => Template::parse(text)
                 .map(Field::Template)
-                .map_err(|error| (error.to_string(), Some(error.help().to_owned()))),
+                .map_err(|error| (error.to_string(), Some(FORMS.to_owned()))),
             Self::Made(Made::EmitTime(unit)) => Ok(Field::EmitTime(match unit {
                 Unit::Ms => TimeUnit::Millis,
                 Unit::Us => TimeUnit::Micros,
@@ -233,7 +233,7 @@ impl Range {
 }
 
 /// The kind `generate`.
-pub struct GenerateKind;
+pub(in crate::builtin) struct GenerateKind;
 
 impl SpoutKind for GenerateKind {
     const NAME: &'static str = "generate";
@@ -263,7 +263,9 @@ mod tests {
     use super::*;
 
     fn check(options: serde_json::Value) -> Result<Settings, Vec<OptionProblem>> {
-        serde_json::from_value::<GenerateOptions>(options).unwrap().check()
+        serde_json::from_value::<GenerateOptions>(options)
+            .unwrap()
+            .check()
     }
 
     #[test]
@@ -282,7 +284,10 @@ mod tests {
             "rate": 0,
         }))
         .unwrap_err();
-        let keys: Vec<_> = problems.iter().filter_map(|problem| problem.path.last()).collect();
+        let keys: Vec<_> = problems
+            .iter()
+            .filter_map(|problem| problem.path.last())
+            .collect();
         let expected = ["a", "b", "c", "rate"].map(|key| PathSegment::Key(key.to_owned()));
         assert_eq!(keys, expected.iter().collect::<Vec<_>>());
     }
@@ -290,7 +295,12 @@ mod tests {
     #[test]
     fn an_unknown_way_lists_the_known() {
         let bad = json!({"fields": {"a": {"chose": [1]}}});
-        let error = serde_json::from_value::<GenerateOptions>(bad).unwrap_err().to_string();
-        assert!(error.contains("unknown variant `chose`, expected one of `choose`"), "{error}");
+        let error = serde_json::from_value::<GenerateOptions>(bad)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unknown variant `chose`, expected one of `choose`"),
+            "{error}"
+        );
     }
 }

@@ -22,7 +22,8 @@ enum Part {
     Made(Field),
 }
 
-const FORMS: &str = "placeholders are {counter}, {counter:START:STEP}, {choose:a|b}, {cycle:a|b}, \
+/// The placeholders, for people.
+pub(super) const FORMS: &str = "placeholders are {counter}, {counter:START:STEP}, {choose:a|b}, {cycle:a|b}, \
                      {random:MIN..MAX} and {time:ms}; a brace is written twice";
 
 /// Why a text is not a template.
@@ -32,13 +33,6 @@ pub(super) struct TemplateError {
     what: String,
     /// Counted from 1.
     at: usize,
-}
-
-impl TemplateError {
-    /// How to mend it.
-    pub(super) fn help(&self) -> &'static str {
-        FORMS
-    }
 }
 
 impl Template {
@@ -139,7 +133,11 @@ mod tests {
     use super::*;
 
     fn fill(text: &str, number: u64) -> String {
-        let message = Message { number, seed: 0, time: 5_000_000 };
+        let message = Message {
+            number,
+            seed: 0,
+            time: 5_000_000,
+        };
         Template::parse(text).unwrap().fill(&message, 0).to_string()
     }
 
@@ -147,7 +145,10 @@ mod tests {
     fn placeholders_are_filled_and_doubled_braces_are_braces() {
         assert_eq!(fill("user-{counter}-{cycle:a|b}", 3), "user-3-b");
         assert_eq!(fill("{{{counter:10:5}}}é", 2), "{20}é");
-        assert_eq!(fill("{time:ms} {random:7..7} {random:0.5..0.5}", 0), "5 7 0.5");
+        assert_eq!(
+            fill("{time:ms} {random:7..7} {random:0.5..0.5}", 0),
+            "5 7 0.5"
+        );
         assert!(["x", "y"].contains(&fill("{choose:x|y}", 9).as_str()));
         assert_eq!(fill("", 0), "");
     }
@@ -155,9 +156,15 @@ mod tests {
     #[test]
     fn errors_name_the_character() {
         let error = |text: &str| Template::parse(text).unwrap_err().to_string();
-        assert_eq!(error("é{nope}"), "unknown placeholder `{nope}` at character 2");
+        assert_eq!(
+            error("é{nope}"),
+            "unknown placeholder `{nope}` at character 2"
+        );
         assert_eq!(error("a{counter"), "lone `{` at character 2");
         assert_eq!(error("a}b"), "lone `}` at character 2");
-        assert_eq!(error("{random:2..1}"), "unknown placeholder `{random:2..1}` at character 1");
+        assert_eq!(
+            error("{random:2..1}"),
+            "unknown placeholder `{random:2..1}` at character 1"
+        );
     }
 }

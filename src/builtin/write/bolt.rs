@@ -186,7 +186,8 @@ mod tests {
         let (mut bolt, mut out) = open(json!({"path": "a/b-{task}.txt"}), folder.path(), false);
         let path = folder.path().join("a/b-0.txt");
         for line in 0..1000 {
-            out.give(&mut bolt, [Value::from(format!("line {line}"))]).unwrap();
+            out.give(&mut bolt, [Value::from(format!("line {line}"))])
+                .unwrap();
         }
         until("all acks", || {
             bolt.idle(&mut Collector::new(&mut out)).unwrap();
@@ -195,8 +196,9 @@ mod tests {
             out.acked.len() == 1000
         });
         assert_eq!(bolt.held(), 0);
-        let expected: String = (0..1000).map(|line| format!("line {line}\n")).collect();
-        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        let expected: Vec<_> = (0..1000).map(|line| format!("line {line}")).collect();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -223,7 +225,10 @@ mod tests {
             error.is_some()
         });
         let message = error.unwrap().message;
-        assert!(message.starts_with("could not write /dev/full: No space left"), "{message}");
+        assert!(
+            message.starts_with("could not write /dev/full: No space left"),
+            "{message}"
+        );
         assert_eq!((out.acked.len(), out.failed.len(), bolt.held()), (0, 1, 0));
     }
 
@@ -249,7 +254,9 @@ mod tests {
         let options = serde_json::from_value(json!({"path": "file/o.txt"})).unwrap();
         let context = Arc::new(context_with_inputs(folder.path(), &[]));
         let mut out = BoltOut::default();
-        let error = Write::new(options).open(&context, &mut Collector::new(&mut out)).unwrap_err();
+        let error = Write::new(options)
+            .open(&context, &mut Collector::new(&mut out))
+            .unwrap_err();
         assert!(error.message.contains("file/o.txt for writing"), "{error}");
     }
 

@@ -15,7 +15,7 @@ use super::bolt::Write;
 /// Options of the bolt `write`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WriteOptions {
+pub(in crate::builtin) struct WriteOptions {
     /// The file to write, relative to the topology file's folder; folders are made. With several
     /// tasks it needs "{task}", which stands for the number of the task, from 0.
     pub(super) path: String,
@@ -76,7 +76,7 @@ impl WriteOptions {
 }
 
 /// The kind `write`.
-pub struct WriteKind;
+pub(in crate::builtin) struct WriteKind;
 
 impl BoltKind for WriteKind {
     const NAME: &'static str = "write";
@@ -146,6 +146,10 @@ mod tests {
         let options = json!({"path": "o", "format": "csv", "flush": "200"});
         let problems = bolt_problems::<WriteKind>(options, &inputs);
         assert_eq!(problems[0].message, "a unit is missing: write \"200s\"");
-        assert!(problems[1].message.starts_with("inputs have different fields"));
+        assert!(
+            problems[1]
+                .message
+                .starts_with("inputs have different fields")
+        );
     }
 }
