@@ -121,7 +121,7 @@ fn handlers_are_run_by_the_sdks() {
     let python = ("look", "python3", Some(Version(3, 9)));
     assert_eq!(needs.len(), 2);
     assert!(needs.contains(&python), "{needs:?}");
-    assert!(needs.contains(&("score", "node", Some(Version(18, 0)))));
+    assert!(needs.contains(&("score", "node", Some(Version(18, 19)))));
 }
 
 #[test]

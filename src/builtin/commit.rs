@@ -275,18 +275,10 @@ mod tests {
     fn rig() -> Rig {
         let (allow, receiver) = mpsc::channel();
         let written = Arc::default();
-        let gate = Gate {
-            allow: receiver,
-            written: Arc::clone(&written),
-        };
+        let gate = Gate { allow: receiver, written: Arc::clone(&written) };
         let context = context_in(Path::new("/nonexistent"));
         let committer = Committer::new(gate, Duration::ZERO, &context);
-        Rig {
-            committer,
-            allow,
-            written,
-            out: BoltOut::default(),
-        }
+        Rig { committer, allow, written, out: BoltOut::default() }
     }
 
     impl Rig {
@@ -296,8 +288,7 @@ mod tests {
         }
 
         fn advance(&mut self) -> io::Result<()> {
-            self.committer
-                .advance(now(), &mut Collector::new(&mut self.out))
+            self.committer.advance(now(), &mut Collector::new(&mut self.out))
         }
     }
 
@@ -321,10 +312,7 @@ mod tests {
             rig.committer.is_clean()
         });
         assert_eq!(rig.out.acked.len(), 3);
-        assert_eq!(
-            *rig.written.lock().unwrap(),
-            [b"a\n".to_vec(), b"b\nc\n".to_vec()]
-        );
+        assert_eq!(*rig.written.lock().unwrap(), [b"a\n".to_vec(), b"b\nc\n".to_vec()]);
     }
 
     #[test]
@@ -354,9 +342,7 @@ mod tests {
         assert!(lines <= MAX_BYTES / 1000 + 1);
         drop(rig.allow);
         until("room", || {
-            rig.committer
-                .advance(now(), &mut Collector::new(&mut rig.out))
-                .unwrap();
+            rig.committer.advance(now(), &mut Collector::new(&mut rig.out)).unwrap();
             rig.committer.ready()
         });
     }
@@ -368,8 +354,7 @@ mod tests {
         rig.advance().unwrap();
         rig.line("b\n");
         rig.allow.send(Ok(())).unwrap();
-        rig.committer
-            .abandon(FailKind::Died, &mut Collector::new(&mut rig.out));
+        rig.committer.abandon(FailKind::Died, &mut Collector::new(&mut rig.out));
         assert_eq!((rig.out.acked.len(), rig.out.failed.len()), (1, 1));
         assert_eq!(rig.committer.held(), 0);
     }

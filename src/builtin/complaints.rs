@@ -24,13 +24,7 @@ impl Complaints {
         metric: &'static str,
         consequence: &'static str,
     ) -> Self {
-        Self {
-            reporter: reporter.clone(),
-            metric,
-            consequence,
-            count: 0,
-            next_summary: 10,
-        }
+        Self { reporter: reporter.clone(), metric, consequence, count: 0, next_summary: 10 }
     }
 
     /// One more record that was left out: an error.

@@ -159,10 +159,7 @@ impl Bolt for Count {
         });
         let names = names.unwrap_or_default();
         self.running = Some(Running {
-            by: names
-                .iter()
-                .map(|name| FieldSlots::new(context, name))
-                .collect(),
+            by: names.iter().map(|name| FieldSlots::new(context, name)).collect(),
             names,
             words: HashMap::default(),
             others: HashMap::default(),
@@ -214,11 +211,7 @@ impl Bolt for Count {
             Some(finals) => finals,
             None => running.take_finals(),
         };
-        for values in finals
-            .split_off(finals.len().saturating_sub(FINAL_BATCH))
-            .into_iter()
-            .rev()
-        {
+        for values in finals.split_off(finals.len().saturating_sub(FINAL_BATCH)).into_iter().rev() {
             out.emit(values).map_err(refused)?;
         }
         if finals.is_empty() {
@@ -322,19 +315,9 @@ mod tests {
     #[test]
     fn equal_keys_are_counted_as_one_however_they_are_spelled() {
         let (mut bolt, mut out) = counter(json!({"by": ["k"], "emit": "final"}), &["k"]);
-        let values = [
-            "\"a\"",
-            "\"\\u0061\"",
-            "1",
-            "1.0",
-            "1e0",
-            "[1, 2]",
-            "[1,2.0]",
-            "null",
-        ];
+        let values = ["\"a\"", "\"\\u0061\"", "1", "1.0", "1e0", "[1, 2]", "[1,2.0]", "null"];
         for json in values {
-            out.give(bolt.as_mut(), [Value::from_scanned_json(json)])
-                .unwrap();
+            out.give(bolt.as_mut(), [Value::from_scanned_json(json)]).unwrap();
         }
         assert!(out.emitted.is_empty());
         assert!(bolt.holds_memory());
@@ -347,8 +330,7 @@ mod tests {
     fn updates_carry_the_new_count() {
         let (mut bolt, mut out) = counter(json!({"by": ["b", "a"]}), &["a", "b"]);
         for (a, b) in [("x", 1_i64), ("y", 1), ("x", 1)] {
-            out.give(bolt.as_mut(), [Value::from(a), Value::from(b)])
-                .unwrap();
+            out.give(bolt.as_mut(), [Value::from(a), Value::from(b)]).unwrap();
         }
         assert_eq!(out.texts(), ["1 \"x\" 1", "1 \"y\" 1", "1 \"x\" 2"]);
         end(bolt.as_mut(), &mut out);
@@ -360,16 +342,9 @@ mod tests {
     fn final_counts_come_sorted_and_in_portions() {
         let (mut bolt, mut out) = counter(json!({"by": ["k"], "emit": "final"}), &["k"]);
         for key in 0..3000 {
-            out.give(
-                bolt.as_mut(),
-                [Value::from(format!("{:04}", (key * 7) % 3000))],
-            )
-            .unwrap();
+            out.give(bolt.as_mut(), [Value::from(format!("{:04}", (key * 7) % 3000))]).unwrap();
         }
-        assert_eq!(
-            bolt.end(&mut Collector::new(&mut out)).unwrap(),
-            Progress::Pending
-        );
+        assert_eq!(bolt.end(&mut Collector::new(&mut out)).unwrap(), Progress::Pending);
         assert_eq!(out.emitted.len(), FINAL_BATCH);
         end(bolt.as_mut(), &mut out);
         let expected: Vec<_> = (0..3000).map(|key| format!("\"{key:04}\" 1")).collect();
@@ -384,11 +359,7 @@ mod tests {
         }
         assert!(!bolt.execute_error_is_fatal());
         let error = out.give(bolt.as_mut(), [Value::from("c")]).unwrap_err();
-        assert!(
-            error
-                .message
-                .starts_with("there are more than 2 different keys")
-        );
+        assert!(error.message.starts_with("there are more than 2 different keys"));
         assert!(bolt.execute_error_is_fatal());
     }
 

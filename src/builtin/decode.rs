@@ -152,10 +152,7 @@ fn check_max_line(text: Option<&str>) -> Result<u64, OptionProblem> {
         .parse()
         .map_err(|error| OptionProblem::at("max_line", format!("{error}")))?;
     if size.0 == 0 || size.0 > 1 << 30 {
-        return Err(OptionProblem::at(
-            "max_line",
-            "expected a size from 1B to 1GiB",
-        ));
+        return Err(OptionProblem::at("max_line", "expected a size from 1B to 1GiB"));
     }
     Ok(size.0)
 }
@@ -262,10 +259,9 @@ impl Decoder {
         }
         match &mut self.form {
             Form::Json => decode_json(&text, &self.fields).map(Some),
-            Form::Csv {
-                delimiter,
-                columns: Some(columns),
-            } => decode_csv(&text, *delimiter, columns).map(Some),
+            Form::Csv { delimiter, columns: Some(columns) } => {
+                decode_csv(&text, *delimiter, columns).map(Some)
+            }
             Form::Csv { delimiter, columns } => {
                 *columns = Some(find_columns(&text, *delimiter, &self.fields)?);
                 Ok(None)
@@ -373,10 +369,7 @@ mod tests {
         assert_eq!(decoder.decode(b"\xef\xbb\xbfname, price"), Ok(None));
         let values = decoder.decode(b"\"a,b\",2.50").unwrap().unwrap();
         assert_eq!(values.as_slice(), [Value::from("2.50"), Value::from("a,b")]);
-        let short = DecodeError::TooFewColumns {
-            needed: 2,
-            found: 1,
-        };
+        let short = DecodeError::TooFewColumns { needed: 2, found: 1 };
         assert_eq!(decoder.decode(b"a"), Err(short));
     }
 

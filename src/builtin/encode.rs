@@ -26,19 +26,10 @@ pub(super) struct Encoder {
 impl Encoder {
     /// An encoder for the inputs of `context`.
     pub(super) fn new(format: Format, delimiter: u8, context: &Arc<Context>) -> Self {
-        let keys = context
-            .inputs
-            .iter()
-            .enumerate()
-            .map(|(index, input)| Keys {
-                context_input: index,
-                keys: input
-                    .decl
-                    .fields
-                    .iter()
-                    .map(|name| json_key(name))
-                    .collect(),
-            });
+        let keys = context.inputs.iter().enumerate().map(|(index, input)| Keys {
+            context_input: index,
+            keys: input.decl.fields.iter().map(|name| json_key(name)).collect(),
+        });
         Self {
             format,
             delimiter,

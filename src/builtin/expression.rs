@@ -198,9 +198,7 @@ impl Walk {
         if let Some(target) = &mut call.target {
             self.visit(target);
         }
-        call.args
-            .iter_mut()
-            .for_each(|argument| self.visit(argument));
+        call.args.iter_mut().for_each(|argument| self.visit(argument));
     }
 }
 
@@ -296,15 +294,9 @@ fn root_context() -> cel::Context<'static> {
     context.add_function("@modulo", number(|left, right| left % right));
     context.add_function("@negate", negate);
     context.add_function("@items", items);
-    context.add_function("lowerAscii", |This(text): This<Arc<String>>| {
-        text.to_ascii_lowercase()
-    });
-    context.add_function("upperAscii", |This(text): This<Arc<String>>| {
-        text.to_ascii_uppercase()
-    });
-    context.add_function("trim", |This(text): This<Arc<String>>| {
-        text.trim().to_owned()
-    });
+    context.add_function("lowerAscii", |This(text): This<Arc<String>>| text.to_ascii_lowercase());
+    context.add_function("upperAscii", |This(text): This<Arc<String>>| text.to_ascii_uppercase());
+    context.add_function("trim", |This(text): This<Arc<String>>| text.trim().to_owned());
     context.add_function(
         "replace",
         |This(text): This<Arc<String>>, old: Arc<String>, new: Arc<String>| {
@@ -400,61 +392,30 @@ mod tests {
         let context = bolt_context(&[("in", &names)]);
         let expression = Expression::parse(text).map_err(|error| error.to_string())?;
         let mut evaluator = Evaluator::new([&expression], &context);
-        evaluator.bind(&tuple(
-            fields
-                .iter()
-                .map(|(_, json)| Value::from_scanned_json(json)),
-        ));
+        evaluator.bind(&tuple(fields.iter().map(|(_, json)| Value::from_scanned_json(json))));
         evaluator.value(&expression).map(|value| value.to_json())
     }
 
     #[test]
     fn numbers_mix_and_json_is_looked_into() {
-        let fields = [
-            ("price", "2.5"),
-            ("amount", "4"),
-            ("o", "{\"l\":[1,2],\"s\":\"a\\u0062\"}"),
-        ];
+        let fields = [("price", "2.5"), ("amount", "4"), ("o", "{\"l\":[1,2],\"s\":\"a\\u0062\"}")];
         assert_eq!(eval("price * amount", &fields), Ok("10.0".to_owned()));
         assert_eq!(eval("amount / 3", &fields), Ok("1".to_owned()));
         assert_eq!(eval("o.l[1] + amount", &fields), Ok("6".to_owned()));
-        assert_eq!(
-            eval("o.s == 'ab' && has(o.l)", &fields),
-            Ok("true".to_owned())
-        );
+        assert_eq!(eval("o.s == 'ab' && has(o.l)", &fields), Ok("true".to_owned()));
         assert_eq!(eval("o.l.map(x, x * 2)", &fields), Ok("[2,4]".to_owned()));
-        assert_eq!(
-            eval("o.l.exists(x, x > amount)", &fields),
-            Ok("false".to_owned())
-        );
-        assert_eq!(
-            eval("{'b': 1, 'a': -amount}", &fields),
-            Ok("{\"a\":-4,\"b\":1}".to_owned())
-        );
-        assert_eq!(
-            eval("o.s.upperAscii().replace('B', 'x')", &fields),
-            Ok("\"Ax\"".to_owned())
-        );
-        assert_eq!(
-            eval("price > 2 ? 'dear' : 'cheap'", &fields),
-            Ok("\"dear\"".to_owned())
-        );
+        assert_eq!(eval("o.l.exists(x, x > amount)", &fields), Ok("false".to_owned()));
+        assert_eq!(eval("{'b': 1, 'a': -amount}", &fields), Ok("{\"a\":-4,\"b\":1}".to_owned()));
+        assert_eq!(eval("o.s.upperAscii().replace('B', 'x')", &fields), Ok("\"Ax\"".to_owned()));
+        assert_eq!(eval("price > 2 ? 'dear' : 'cheap'", &fields), Ok("\"dear\"".to_owned()));
     }
 
     #[test]
     fn what_fails_at_run_time_is_an_error_never_a_panic() {
         let fields = [("s", "\"x\""), ("n", "-9223372036854775808")];
-        for text in [
-            "s + 1",
-            "-n",
-            "s.all(x, x)",
-            "n / 0",
-            "s.a",
-            "1 % 0",
-            "s[0]",
-            "size(n)",
-            "b'x'",
-        ] {
+        for text in
+            ["s + 1", "-n", "s.all(x, x)", "n / 0", "s.a", "1 % 0", "s[0]", "size(n)", "b'x'"]
+        {
             let error = eval(text, &fields).unwrap_err();
             assert!(!error.starts_with(char::is_uppercase), "{text}: {error}");
         }
@@ -469,31 +430,13 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         let error = |text: &str| Expression::parse(text).unwrap_err().to_string();
-        assert!(
-            error("price * ").contains("at character"),
-            "{}",
-            error("price * ")
-        );
-        assert!(
-            error("a ==\n = 2").contains("at line 2"),
-            "{}",
-            error("a ==\n = 2")
-        );
+        assert!(error("price * ").contains("at character"), "{}", error("price * "));
+        assert!(error("a ==\n = 2").contains("at line 2"), "{}", error("a ==\n = 2"));
         assert_eq!(error("sice(a)"), "there is no function `sice`");
         assert_eq!(error("T{a: 1}"), "message types are not supported");
-        for text in [
-            "",
-            "(",
-            "'",
-            "\"a",
-            "a.",
-            "1 +",
-            "[",
-            "{",
-            "@",
-            "a ? b",
-            "9999999999999999999",
-        ] {
+        for text in
+            ["", "(", "'", "\"a", "a.", "1 +", "[", "{", "@", "a ? b", "9999999999999999999"]
+        {
             assert!(Expression::parse(text).is_err(), "{text}");
         }
     }

@@ -130,17 +130,11 @@ mod tests {
         let mut out = BoltOut::default();
         out.open(bolt.as_mut(), &bolt_context(&[("in", &["name", "price"])]));
         for (name, price) in [("a", 11.0), ("b", 9.5), ("x", 99.0)] {
-            out.give(bolt.as_mut(), [Value::from(name), Value::from(price)])
-                .unwrap();
+            out.give(bolt.as_mut(), [Value::from(name), Value::from(price)]).unwrap();
         }
         assert_eq!(out.texts(), ["\"a\" 11.0"]);
-        let error = out
-            .give(bolt.as_mut(), [Value::from("a"), Value::from("dear")])
-            .unwrap_err();
-        assert!(
-            error.message.starts_with("`price > 10 && name != 'x'`: "),
-            "{error}"
-        );
+        let error = out.give(bolt.as_mut(), [Value::from("a"), Value::from("dear")]).unwrap_err();
+        assert!(error.message.starts_with("`price > 10 && name != 'x'`: "), "{error}");
         assert!(!bolt.execute_error_is_fatal());
     }
 
@@ -150,11 +144,7 @@ mod tests {
         let problems = bolt_problems::<FilterKind>(json!({"when": "price > 1"}), &inputs);
         assert_eq!(problems[0].message, "input \"b\" has no field \"price\"");
         assert_eq!(problems[0].help.as_deref(), Some("did you mean `prize`?"));
-        assert!(
-            problems[1]
-                .message
-                .starts_with("inputs have different fields")
-        );
+        assert!(problems[1].message.starts_with("inputs have different fields"));
         let problems = bolt_problems::<FilterKind>(json!({"when": "sizw(name) > 1"}), &inputs);
         assert_eq!(problems[0].help.as_deref(), Some("did you mean `size`?"));
     }

@@ -9,10 +9,7 @@ pub(super) fn refused(error: EmitError) -> ComponentError {
 
 /// The component error for options that `declare` would have refused.
 pub(super) fn bad_options(problems: Vec<OptionProblem>) -> ComponentError {
-    let messages: Vec<_> = problems
-        .into_iter()
-        .map(|problem| problem.message)
-        .collect();
+    let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
     ComponentError::give_up(messages.join("; "))
 }
 

@@ -53,12 +53,8 @@ impl BoltKind for MapKind {
             };
             match expression.as_str() {
                 Some(text) => {
-                    problems.extend(
-                        check_expression(text, declaring, at)
-                            .err()
-                            .into_iter()
-                            .flatten(),
-                    );
+                    problems
+                        .extend(check_expression(text, declaring, at).err().into_iter().flatten());
                 }
                 None => problems.push(
                     at("expected an expression, as a string".to_owned())
@@ -66,17 +62,14 @@ impl BoltKind for MapKind {
                 ),
             }
         }
-        let keep = options
-            .keep
-            .clone()
-            .or_else(|| match same_fields(declaring) {
-                Ok(fields) => Some(fields),
-                Err(message) => {
-                    let problem = OptionProblem::whole(message);
-                    problems.push(problem.with_help("name the fields to emit in `keep`"));
-                    None
-                }
-            });
+        let keep = options.keep.clone().or_else(|| match same_fields(declaring) {
+            Ok(fields) => Some(fields),
+            Err(message) => {
+                let problem = OptionProblem::whole(message);
+                problems.push(problem.with_help("name the fields to emit in `keep`"));
+                None
+            }
+        });
         let keep = keep.unwrap_or_default();
         for (index, name) in options.keep.iter().flatten().enumerate() {
             problems.extend(check_kept(options, declaring, index, name));
@@ -237,16 +230,10 @@ mod tests {
         let inputs = declaring(&[("in", FIELDS)], 1);
         let options = json!({"set": {"x": "prise", "y": 5, "z": "1 +"}, "keep": ["nme", "nme"]});
         let problems = bolt_problems::<MapKind>(options, &inputs);
-        let keys: Vec<_> = problems
-            .iter()
-            .map(|problem| problem.path.last().unwrap())
-            .collect();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.path.last().unwrap()).collect();
         let key = |name: &str| PathSegment::Key(name.to_owned());
         let index = PathSegment::Index;
-        assert_eq!(
-            keys,
-            [&key("x"), &key("y"), &key("z"), &index(0), &index(1)]
-        );
+        assert_eq!(keys, [&key("x"), &key("y"), &key("z"), &index(0), &index(1)]);
         assert_eq!(problems[1].help.as_deref(), Some("write \"5\""));
     }
 }

@@ -228,8 +228,7 @@ mod tests {
     fn the_limit_is_printed_and_all_are_acked() {
         let (mut bolt, mut out) = print(json!({"limit": 2}), || Box::new(Screen));
         for count in 0..5_i64 {
-            out.give(&mut bolt, [Value::from("a"), Value::from(count)])
-                .unwrap();
+            out.give(&mut bolt, [Value::from("a"), Value::from(count)]).unwrap();
         }
         until("the bolt to drain", || {
             bolt.drain(&mut Collector::new(&mut out)).unwrap() == Progress::Done
@@ -241,8 +240,7 @@ mod tests {
     #[test]
     fn a_closed_stdout_ends_the_bolt_cleanly() {
         let (mut bolt, mut out) = print(json!({}), || Box::new(Closed));
-        out.give(&mut bolt, [Value::from("a"), Value::Null])
-            .unwrap();
+        out.give(&mut bolt, [Value::from("a"), Value::Null]).unwrap();
         let mut error = None;
         until("the error", || {
             error = bolt.idle(&mut Collector::new(&mut out)).err();

@@ -70,10 +70,7 @@ impl RecordBuffer {
     /// Says that a read has filled the first `count` bytes of the space.
     pub(super) fn filled(&mut self, count: usize) {
         self.end += count;
-        debug_assert!(
-            self.end <= self.bytes.len(),
-            "a read stays within the space"
-        );
+        debug_assert!(self.end <= self.bytes.len(), "a read stays within the space");
     }
 
     /// Appends bytes that were read elsewhere.

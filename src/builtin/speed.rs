@@ -62,11 +62,7 @@ fn report(what: &str, count: u64, run: impl FnOnce()) {
 fn exhaust(spout: &mut dyn Spout) -> u64 {
     let mut sink = Sink::default();
     let mut before = Vec::new();
-    while spout
-        .next_batch(256, &mut SpoutCollector::new(&mut sink))
-        .unwrap()
-        != Next::Exhausted
-    {
+    while spout.next_batch(256, &mut SpoutCollector::new(&mut sink)).unwrap() != Next::Exhausted {
         for id in std::mem::replace(&mut before, std::mem::take(&mut sink.ids)) {
             spout.ack(id);
         }
@@ -90,11 +86,7 @@ fn execute_all(bolt: &mut dyn Bolt, tuples: &[Tuple], rounds: usize) -> u64 {
 #[ignore = "measures; run by hand in release mode"]
 fn spouts() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("a"),
-        format!("{SENTENCE}\n").repeat(5_000_000),
-    )
-    .unwrap();
+    fs::write(folder.path().join("a"), format!("{SENTENCE}\n").repeat(5_000_000)).unwrap();
     fs::write(
         folder.path().join("j"),
         "{\"name\": \"fox\", \"size\": 12, \"at\": 1700000000}\n".repeat(2_000_000),
@@ -105,27 +97,15 @@ fn spouts() {
         spout.open(&context).unwrap();
         report(what, count, || assert_eq!(exhaust(spout.as_mut()), count));
     };
-    run(
-        "file, text lines",
-        spout::<FileKind>(json!({"path": "a"})),
-        5_000_000,
-    );
+    run("file, text lines", spout::<FileKind>(json!({"path": "a"})), 5_000_000);
     let options = json!({"path": "j", "format": "json", "fields": ["name", "size", "at"]});
     run("file, json lines", spout::<FileKind>(options), 2_000_000);
     let fields = json!({"sentence": [SENTENCE, "a stitch in time saves nine and more"]});
     let options = json!({"fields": fields, "count": 10_000_000});
-    run(
-        "generate, sentences",
-        spout::<GenerateKind>(options),
-        10_000_000,
-    );
+    run("generate, sentences", spout::<GenerateKind>(options), 10_000_000);
     let fields = json!({"user": {"template": "user-{random:1..1000}"}, "n": {"counter": {}}});
     let options = json!({"fields": fields, "count": 5_000_000});
-    run(
-        "generate, template and counter",
-        spout::<GenerateKind>(options),
-        5_000_000,
-    );
+    run("generate, template and counter", spout::<GenerateKind>(options), 5_000_000);
 }
 
 #[test]
@@ -134,8 +114,7 @@ fn bolts() {
     let tuple = |value: Value| Tuple::new(TaskId(1), StreamIdx(0), [value]);
     let context = bolt_context(&[("in", &["line"])]);
     let open = |mut bolt: Box<dyn Bolt>| {
-        bolt.open(&context, &mut Collector::new(&mut Sink::default()))
-            .unwrap();
+        bolt.open(&context, &mut Collector::new(&mut Sink::default())).unwrap();
         bolt
     };
     let sentences = vec![tuple(Value::from(SENTENCE)); 1000];
@@ -143,25 +122,18 @@ fn bolts() {
     report("split, sentences of 9 words", 1_000_000, || {
         assert_eq!(execute_all(split.as_mut(), &sentences, 1000), 9_000_000);
     });
-    let words: Vec<_> = (0..10_000)
-        .map(|word| tuple(Value::from(format!("word-{word}"))))
-        .collect();
+    let words: Vec<_> =
+        (0..10_000).map(|word| tuple(Value::from(format!("word-{word}")))).collect();
     let mut count = open(bolt::<CountKind>(json!({"by": ["line"]})));
     report("count, 10,000 different words", 10_000_000, || {
         assert_eq!(execute_all(count.as_mut(), &words, 1000), 10_000_000);
     });
-    let numbers: Vec<_> = (0..10_000)
-        .map(|number| tuple(Value::Int(number)))
-        .collect();
-    let mut filter = open(bolt::<super::filter::FilterKind>(
-        json!({"when": "line % 2 == 0"}),
-    ));
+    let numbers: Vec<_> = (0..10_000).map(|number| tuple(Value::Int(number))).collect();
+    let mut filter = open(bolt::<super::filter::FilterKind>(json!({"when": "line % 2 == 0"})));
     report("filter, arithmetic", 2_000_000, || {
         assert_eq!(execute_all(filter.as_mut(), &numbers, 200), 1_000_000);
     });
-    let mut filter = open(bolt::<super::filter::FilterKind>(
-        json!({"when": "line == 'x'"}),
-    ));
+    let mut filter = open(bolt::<super::filter::FilterKind>(json!({"when": "line == 'x'"})));
     report("filter, text", 1_000_000, || {
         assert_eq!(execute_all(filter.as_mut(), &sentences, 1000), 0);
     });

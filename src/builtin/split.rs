@@ -111,12 +111,9 @@ mod tests {
         let mut bolt = bolt::<SplitKind>(options);
         let mut out = BoltOut::default();
         out.open(bolt.as_mut(), &bolt_context(&[("in", &["id", "line"])]));
-        out.give(bolt.as_mut(), [Value::Int(1), text.into()])
-            .unwrap();
+        out.give(bolt.as_mut(), [Value::Int(1), text.into()]).unwrap();
         let words = out.emitted.iter();
-        words
-            .map(|values| values[0].to_text().into_owned())
-            .collect()
+        words.map(|values| values[0].to_text().into_owned()).collect()
     }
 
     #[test]
@@ -125,10 +122,7 @@ mod tests {
         assert_eq!(words(json!({}), "ä\u{3000}b"), ["ä", "b"]);
         assert_eq!(words(json!({}), ""), [""; 0]);
         assert_eq!(words(json!({}), 12_i64), ["12"]);
-        assert_eq!(
-            words(json!({}), Value::from_scanned_json("\"a\\u0020b\"")),
-            ["a", "b"]
-        );
+        assert_eq!(words(json!({}), Value::from_scanned_json("\"a\\u0020b\"")), ["a", "b"]);
     }
 
     #[test]
@@ -141,13 +135,7 @@ mod tests {
     fn a_misspelled_field_is_suggested() {
         let declaring = declaring(&[("in", &["sentence"])], 1);
         let problems = bolt_problems::<SplitKind>(json!({"field": "sentense"}), &declaring);
-        assert_eq!(
-            problems[0].message,
-            "input \"in\" has no field \"sentense\""
-        );
-        assert_eq!(
-            problems[0].help.as_deref(),
-            Some("did you mean `sentence`?")
-        );
+        assert_eq!(problems[0].message, "input \"in\" has no field \"sentense\"");
+        assert_eq!(problems[0].help.as_deref(), Some("did you mean `sentence`?"));
     }
 }

@@ -332,9 +332,7 @@ mod tests {
     fn stdin(options: serde_json::Value, input: &Arc<Input>, open_input: OpenInput) -> Stdin {
         let options = serde_json::from_value(options).unwrap();
         let mut spout = Stdin::new(options, Arc::clone(input), open_input);
-        spout
-            .open(&Arc::new(context_in(Path::new("/nonexistent"))))
-            .unwrap();
+        spout.open(&Arc::new(context_in(Path::new("/nonexistent")))).unwrap();
         spout
     }
 
@@ -367,9 +365,7 @@ mod tests {
         });
         drop(first);
         let mut second = stdin(options, &input, open_input);
-        until("the end of input", || {
-            out.ask(&mut second, 10) == Next::Exhausted
-        });
+        until("the end of input", || out.ask(&mut second, 10) == Next::Exhausted);
         assert_eq!(out.lines(), ["2", "4", "6"]);
     }
 
@@ -395,10 +391,7 @@ mod tests {
     #[test]
     fn two_tasks_are_refused() {
         let options = serde_json::from_value(json!({})).unwrap();
-        let declaring = Declaring {
-            tasks: 2,
-            ..Declaring::default()
-        };
+        let declaring = Declaring { tasks: 2, ..Declaring::default() };
         let problems = StdinKind::declare(&options, &declaring).unwrap_err();
         assert_eq!(problems[0].help.as_deref(), Some("set `parallelism = 1`"));
     }

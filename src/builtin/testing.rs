@@ -69,21 +69,15 @@ pub(super) fn context_in(dir: &Path) -> Context {
 
 /// The same with inputs; each is emitted by a task of its own, from 1.
 pub(super) fn context_with_inputs(dir: &Path, inputs: &[(&str, &[&str])]) -> Context {
-    let inputs = inputs
-        .iter()
-        .zip(1..)
-        .map(|((component, fields), task)| Input {
-            component: (*component).to_owned(),
-            tasks: vec![TaskId(task)],
-            stream: StreamIdx(0),
-            decl: StreamDecl::default_stream(fields.iter().copied()),
-            grouping: "SHUFFLE",
-            grouping_fields: Vec::new(),
-        });
-    Context {
-        inputs: inputs.collect(),
-        ..context_in(dir)
-    }
+    let inputs = inputs.iter().zip(1..).map(|((component, fields), task)| Input {
+        component: (*component).to_owned(),
+        tasks: vec![TaskId(task)],
+        stream: StreamIdx(0),
+        decl: StreamDecl::default_stream(fields.iter().copied()),
+        grouping: "SHUFFLE",
+        grouping_fields: Vec::new(),
+    });
+    Context { inputs: inputs.collect(), ..context_in(dir) }
 }
 
 /// A context for a bolt that touches no files.
@@ -203,10 +197,7 @@ impl SpoutEmitter for SpoutOut {
 impl SpoutOut {
     /// Emitted values as JSON, one string a tuple.
     pub(super) fn texts(&self) -> Vec<String> {
-        self.emitted
-            .iter()
-            .map(|(_, values)| text_of(values))
-            .collect()
+        self.emitted.iter().map(|(_, values)| text_of(values)).collect()
     }
 
     /// The first values as text.
@@ -216,9 +207,7 @@ impl SpoutOut {
 
     /// Asks once for up to `max` messages.
     pub(super) fn ask(&mut self, spout: &mut dyn Spout, max: usize) -> Next {
-        spout
-            .next_batch(max, &mut SpoutCollector::new(self))
-            .unwrap()
+        spout.next_batch(max, &mut SpoutCollector::new(self)).unwrap()
     }
 
     /// Asks until there is nothing at the moment, and says what that was.

@@ -62,11 +62,7 @@ impl Window {
         }
         entry.place |= ACKED;
         self.open -= 1;
-        while self
-            .entries
-            .front()
-            .is_some_and(|front| front.place & ACKED != 0)
-        {
+        while self.entries.front().is_some_and(|front| front.place & ACKED != 0) {
             self.entries.pop_front();
         }
         if self.entries.len() > 2 * self.open + SPARE {

@@ -436,11 +436,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_kept_whole() {
-        for text in [
-            r#"{"command":"dance"}"#,
-            r#"{"command":"ack"}"#,
-            r#"{"done":"x"}"#,
-        ] {
+        for text in [r#"{"command":"dance"}"#, r#"{"command":"ack"}"#, r#"{"done":"x"}"#] {
             assert_eq!(one(text), Message::Unknown { text });
         }
         for text in [r#"{"a":1}"#, "{}"] {

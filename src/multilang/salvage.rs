@@ -25,10 +25,7 @@ pub(super) struct Salvaged<'a> {
 pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
     if let Ok(messages) = parse_frame(frame) {
         if !matches!(messages.as_slice(), [Message::Foreign { .. }]) {
-            return Salvaged {
-                stray: "",
-                messages,
-            };
+            return Salvaged { stray: "", messages };
         }
     }
     let last_line = frame.rfind('\n').map_or(0, |at| at + 1);

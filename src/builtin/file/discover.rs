@@ -204,24 +204,9 @@ mod tests {
             Discover::new(&patterns, folder.path(), (0, 1), follow).look(true)
         };
         assert_eq!(names(&look(&["b", "*"], false).unwrap()), ["b", "a"]);
-        assert!(
-            look(&["c"], false)
-                .unwrap_err()
-                .message
-                .ends_with("/c does not exist")
-        );
+        assert!(look(&["c"], false).unwrap_err().message.ends_with("/c does not exist"));
         assert_eq!(look(&["c"], true).unwrap(), []);
-        assert!(
-            look(&["c*"], false)
-                .unwrap_err()
-                .message
-                .starts_with("no file matches")
-        );
-        assert!(
-            look(&["."], false)
-                .unwrap_err()
-                .message
-                .contains("is a folder")
-        );
+        assert!(look(&["c*"], false).unwrap_err().message.starts_with("no file matches"));
+        assert!(look(&["."], false).unwrap_err().message.contains("is a folder"));
     }
 }

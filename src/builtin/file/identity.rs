@@ -55,10 +55,7 @@ impl Fingerprint {
     /// The fingerprint of a file that starts with these bytes.
     pub(super) fn of_start(bytes: &[u8]) -> Self {
         let bytes = &bytes[..bytes.len().min(FINGERPRINT_BYTES as usize)];
-        Self {
-            length: bytes.len() as u64,
-            hash: format!("{:016x}", xxh3_64(bytes)),
-        }
+        Self { length: bytes.len() as u64, hash: format!("{:016x}", xxh3_64(bytes)) }
     }
 
     /// Whether the file begins with the same bytes.

@@ -129,10 +129,7 @@ fn bad_pattern(pattern: &str) -> Option<String> {
         return Some("the path is empty".to_owned());
     }
     let error = glob::Pattern::new(pattern).err()?;
-    Some(format!(
-        "bad glob pattern: {} at character {}",
-        error.msg, error.pos
-    ))
+    Some(format!("bad glob pattern: {} at character {}", error.msg, error.pos))
 }
 
 /// The kind `file`.
@@ -163,9 +160,7 @@ mod tests {
     use super::*;
 
     fn check(options: serde_json::Value) -> Result<Settings, Vec<OptionProblem>> {
-        serde_json::from_value::<FileOptions>(options)
-            .unwrap()
-            .check()
+        serde_json::from_value::<FileOptions>(options).unwrap().check()
     }
 
     #[test]
@@ -174,10 +169,7 @@ mod tests {
             "path": ["a", "[", ""], "start": "end", "format": "text", "fields": ["a"],
         }))
         .unwrap_err();
-        let keys: Vec<_> = problems
-            .iter()
-            .map(|problem| problem.path.clone())
-            .collect();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.path.clone()).collect();
         let key = |name: &str| PathSegment::Key(name.to_owned());
         assert_eq!(
             keys,
@@ -194,9 +186,7 @@ mod tests {
     fn text_emits_line_and_json_its_fields() {
         let declare = |options| {
             let options = serde_json::from_value(options).unwrap();
-            FileKind::declare(&options, &Declaring::default())
-                .unwrap()
-                .streams
+            FileKind::declare(&options, &Declaring::default()).unwrap().streams
         };
         assert_eq!(declare(json!({"path": "a"}))[0].fields, ["line"]);
         let json = json!({"path": "a", "format": "json", "fields": ["x", "y"]});

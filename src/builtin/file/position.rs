@@ -95,12 +95,7 @@ fn load_one(path: &Path) -> Result<Saved, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string());
     bytes
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()))
-        .map_err(|error| {
-            format!(
-                "could not read the saved position {}: {error}",
-                path.display()
-            )
-        })
+        .map_err(|error| format!("could not read the saved position {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -142,10 +137,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = saved_path(folder.path(), "in", 0);
         fs::write(&path, "{").unwrap();
-        assert!(
-            load(folder.path(), "in")
-                .unwrap_err()
-                .contains("in-0.file-position.json")
-        );
+        assert!(load(folder.path(), "in").unwrap_err().contains("in-0.file-position.json"));
     }
 }

@@ -154,10 +154,7 @@ impl Reading {
             return;
         }
         let slot = (id.0 >> SLOT_SHIFT) as usize % SLOTS;
-        let source = self
-            .slots
-            .get_mut(slot)
-            .and_then(|slot| slot.source.as_mut());
+        let source = self.slots.get_mut(slot).and_then(|slot| slot.source.as_mut());
         if let Some(source) = source {
             source.ack(id.0 & LAST_NUMBER);
         }
@@ -240,9 +237,7 @@ impl Reading {
             }
             Err(error) => {
                 let path = found.path.display();
-                return Err(ComponentError::give_up(format!(
-                    "could not read {path}: {error}"
-                )));
+                return Err(ComponentError::give_up(format!("could not read {path}: {error}")));
             }
         };
         let offset = self.begin_at(found, &file)?;
@@ -266,13 +261,7 @@ impl Reading {
         };
         let slot = &mut self.slots[index];
         let records = &self.settings.records;
-        slot.source = Some(Source::open(
-            file,
-            &found.path,
-            records,
-            offset,
-            slot.next_number,
-        )?);
+        slot.source = Some(Source::open(file, &found.path, records, offset, slot.next_number)?);
         Ok(Some(index))
     }
 
@@ -283,10 +272,7 @@ impl Reading {
             ComponentError::restart(format!("could not read {path}: {error}"))
         };
         let entries = &mut self.earlier.position.files;
-        if let Some(index) = entries
-            .iter()
-            .position(|file| file.identity == found.identity)
-        {
+        if let Some(index) = entries.iter().position(|file| file.identity == found.identity) {
             let earlier = entries.remove(index);
             let length = file.metadata().map_err(failed)?.len();
             if length >= earlier.offset && earlier.fingerprint.matches(file).map_err(failed)? {
@@ -393,10 +379,7 @@ impl Reading {
 
     /// The file was truncated: what is in it now is read from its beginning.
     fn cut(&mut self, slot: usize) -> Result<(), ComponentError> {
-        let source = self.slots[slot]
-            .source
-            .as_mut()
-            .expect("the slot was looked at");
+        let source = self.slots[slot].source.as_mut().expect("the slot was looked at");
         let path = source.path().to_owned();
         let identity = source.identity;
         let path_text = path.display();
@@ -411,11 +394,7 @@ impl Reading {
         self.context.reporter.log(Level::Warn, &message);
         match fs::metadata(&path) {
             Ok(metadata) if Identity::of(&metadata) == identity => {
-                let found = Found {
-                    path,
-                    identity,
-                    length: metadata.len(),
-                };
+                let found = Found { path, identity, length: metadata.len() };
                 self.open(&found).map(|_| ())
             }
             _ => Ok(()), // It is elsewhere: looking for files finds it where it belongs to `path`.
@@ -433,11 +412,7 @@ impl Reading {
             }
             return Ok(());
         }
-        if let Some(index) = self
-            .done
-            .iter()
-            .position(|done| done.identity == found.identity)
-        {
+        if let Some(index) = self.done.iter().position(|done| done.identity == found.identity) {
             let done = &self.done[index];
             let same = File::open(&found.path).and_then(|file| done.fingerprint.matches(&file));
             if done.offset == found.length && same.unwrap_or(false) {

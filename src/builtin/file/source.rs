@@ -256,11 +256,7 @@ impl Source {
                 self.fingerprint = longer;
             }
         }
-        Ok(if length == read_to {
-            Look::Same
-        } else {
-            Look::Grown
-        })
+        Ok(if length == read_to { Look::Same } else { Look::Grown })
     }
 
     fn fill(&mut self) -> Result<usize, ComponentError> {

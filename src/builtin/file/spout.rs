@@ -52,27 +52,18 @@ impl FileSpout {
         let of_folder =
             |folder| position::load(folder, &context.component).map_err(ComponentError::give_up);
         if let Some(position) = self.restored.take() {
-            return Ok(Earlier {
-                position,
-                begun: true,
-            });
+            return Ok(Earlier { position, begun: true });
         }
         if settings.start == Start::Saved {
             let position = of_folder(&context.state_dir)?;
-            return Ok(Earlier {
-                position,
-                begun: context.restarted,
-            });
+            return Ok(Earlier { position, begun: context.restarted });
         }
         let position = if context.restarted && settings.start == Start::End {
             of_folder(&context.run_dir)?
         } else {
             Position::default()
         };
-        Ok(Earlier {
-            position,
-            begun: context.restarted,
-        })
+        Ok(Earlier { position, begun: context.restarted })
     }
 }
 

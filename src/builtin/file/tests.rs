@@ -48,27 +48,16 @@ fn every_line_of_every_file_comes_once_and_in_order() {
 #[test]
 fn bad_records_are_left_out_and_named_or_stop_the_spout() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("a"),
-        "{\"x\": 1}\n\nnope\n{\"x\": [2]}\n",
-    )
-    .unwrap();
+    fs::write(folder.path().join("a"), "{\"x\": 1}\n\nnope\n{\"x\": [2]}\n").unwrap();
     let heard = Heard::default();
-    let context = Context {
-        reporter: heard.reporter(),
-        ..context_in(folder.path())
-    };
+    let context = Context { reporter: heard.reporter(), ..context_in(folder.path()) };
     let options = json!({"path": "a", "format": "json", "fields": ["x"]});
     let mut spout = opened(options, context);
     let mut out = SpoutOut::default();
     assert_eq!(out.drain(spout.as_mut()), Next::Exhausted);
     assert_eq!(out.texts(), ["1", "[2]"]);
     assert_eq!(heard.errors().len(), 1);
-    assert!(
-        heard.errors()[0].contains("/a:3: not a JSON object"),
-        "{:?}",
-        heard.errors()
-    );
+    assert!(heard.errors()[0].contains("/a:3: not a JSON object"), "{:?}", heard.errors());
 
     let options = json!({"path": "a", "format": "json", "fields": ["x"], "on_error": "stop"});
     let mut spout = opened(options, context_in(folder.path()));
@@ -81,21 +70,13 @@ fn bad_records_are_left_out_and_named_or_stop_the_spout() {
 #[test]
 fn a_line_beyond_the_limit_is_an_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    for text in [
-        "ok\n".to_owned() + &"x".repeat(3000),
-        format!("ok\n{}\n", "x".repeat(3000)),
-    ] {
+    for text in ["ok\n".to_owned() + &"x".repeat(3000), format!("ok\n{}\n", "x".repeat(3000))] {
         fs::write(folder.path().join("a"), text).unwrap();
-        let mut spout = opened(
-            json!({"path": "a", "max_line": "2KiB"}),
-            context_in(folder.path()),
-        );
+        let mut spout = opened(json!({"path": "a", "max_line": "2KiB"}), context_in(folder.path()));
         let mut out = SpoutOut::default();
         let mut error = None;
         for _ in 0..4 {
-            error = error.or(spout
-                .next_batch(10, &mut SpoutCollector::new(&mut out))
-                .err());
+            error = error.or(spout.next_batch(10, &mut SpoutCollector::new(&mut out)).err());
         }
         let message = error.unwrap().message;
         assert!(
@@ -120,9 +101,7 @@ fn a_saved_position_holds_over_runs_and_follows_a_renamed_file() {
     first.ack(out.emitted[2].0);
     assert!(first.position().is_some());
     assert!(first.position().is_none());
-    until("the position to be saved", || {
-        first.close() == Progress::Done
-    });
+    until("the position to be saved", || first.close() == Progress::Done);
     fs::rename(&path, folder.path().join("a.1")).unwrap();
     assert_eq!(lines(options.clone(), folder.path()), ["b", "c"]);
     // Another file in its place is read whole.
@@ -137,17 +116,9 @@ fn from_the_end_means_from_the_last_whole_line_also_for_a_second_life() {
     fs::write(&path, "old\nha").unwrap();
     let options = json!({"path": "a", "start": "end", "follow": true});
     drop(opened(options.clone(), context_in(folder.path())));
-    OpenOptions::new()
-        .append(true)
-        .open(&path)
-        .unwrap()
-        .write_all(b"lf\nnew\n")
-        .unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"lf\nnew\n").unwrap();
     // It died before any position was kept.
-    let context = Context {
-        restarted: true,
-        ..context_in(folder.path())
-    };
+    let context = Context { restarted: true, ..context_in(folder.path()) };
     let mut second = opened(options, context);
     let mut out = SpoutOut::default();
     out.drain(second.as_mut());
@@ -172,13 +143,8 @@ fn ids_of_an_earlier_life_ack_nothing() {
 fn missing_files_are_named_when_the_task_opens() {
     let folder = tempfile::tempdir().unwrap();
     let mut spout = spout::<FileKind>(json!({"path": "nope.txt"}));
-    let error = spout
-        .open(&Arc::new(context_in(folder.path())))
-        .unwrap_err();
-    assert!(
-        error.message.ends_with("/nope.txt does not exist"),
-        "{error}"
-    );
+    let error = spout.open(&Arc::new(context_in(folder.path()))).unwrap_err();
+    assert!(error.message.ends_with("/nope.txt does not exist"), "{error}");
 }
 
 proptest! {
@@ -309,19 +275,8 @@ struct Writer {
 impl Writer {
     fn new(folder: &Path) -> Self {
         let path = folder.join("app.log");
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .unwrap();
-        Self {
-            path,
-            file,
-            next: 0,
-            broken: None,
-            expected: Vec::new(),
-            rotations: 0,
-        }
+        let file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        Self { path, file, next: 0, broken: None, expected: Vec::new(), rotations: 0 }
     }
 
     fn append(&mut self, lines: usize, broken: bool) {
@@ -344,11 +299,7 @@ impl Writer {
         self.rotations += 1;
         let to = format!("{}.{}", self.path.display(), self.rotations);
         fs::rename(&self.path, to).unwrap();
-        self.file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.path)
-            .unwrap();
+        self.file = OpenOptions::new().append(true).create(true).open(&self.path).unwrap();
         // A last line without a break is given out once its writer has left the file.
         self.expected.extend(self.broken.take());
     }

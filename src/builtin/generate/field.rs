@@ -137,14 +137,8 @@ mod tests {
     use super::*;
 
     fn values(field: &Field, count: u64) -> Vec<Value> {
-        let message = |number| Message {
-            number,
-            seed: 1,
-            time: 1_234_567_890,
-        };
-        (0..count)
-            .map(|number| field.value(&message(number), 0))
-            .collect()
+        let message = |number| Message { number, seed: 1, time: 1_234_567_890 };
+        (0..count).map(|number| field.value(&message(number), 0)).collect()
     }
 
     #[test]
@@ -152,21 +146,9 @@ mod tests {
         let dice = values(&Field::Ints { min: -3, max: 3 }, 1000);
         let seen: BTreeSet<_> = dice.iter().filter_map(Value::as_int).collect();
         assert_eq!(seen, (-3..=3).collect());
-        let widest = values(
-            &Field::Ints {
-                min: i64::MIN,
-                max: i64::MAX,
-            },
-            100,
-        );
+        let widest = values(&Field::Ints { min: i64::MIN, max: i64::MAX }, 100);
         assert!(widest.iter().any(|value| value.as_int() < Some(0)));
-        for value in values(
-            &Field::Floats {
-                min: 0.5,
-                max: 0.75,
-            },
-            1000,
-        ) {
+        for value in values(&Field::Floats { min: 0.5, max: 0.75 }, 1000) {
             let number = value.as_float().unwrap();
             assert!((0.5..0.75).contains(&number));
         }
@@ -176,10 +158,7 @@ mod tests {
     fn lists_go_round_and_counters_step() {
         let cycle = Field::Cycle(vec![Value::from("a"), Value::from("b")]);
         assert_eq!(values(&cycle, 3), ["a", "b", "a"].map(Value::from));
-        let counter = Field::Counter {
-            start: 10,
-            step: -5,
-        };
+        let counter = Field::Counter { start: 10, step: -5 };
         assert_eq!(values(&counter, 3), [10, 5, 0].map(Value::Int));
         let micros = Field::EmitTime(TimeUnit::Micros);
         assert_eq!(values(&micros, 1), [Value::Int(1_234_567)]);
@@ -189,14 +168,8 @@ mod tests {
     fn one_seed_draws_the_same_and_another_something_else() {
         let choose = Field::Choose((0..1000).map(Value::Int).collect());
         let draw = |seed| {
-            let message = |number| Message {
-                number,
-                seed,
-                time: 0,
-            };
-            (0..20)
-                .map(|number| choose.value(&message(number), 0))
-                .collect::<Vec<_>>()
+            let message = |number| Message { number, seed, time: 0 };
+            (0..20).map(|number| choose.value(&message(number), 0)).collect::<Vec<_>>()
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

@@ -263,9 +263,7 @@ mod tests {
     use super::*;
 
     fn check(options: serde_json::Value) -> Result<Settings, Vec<OptionProblem>> {
-        serde_json::from_value::<GenerateOptions>(options)
-            .unwrap()
-            .check()
+        serde_json::from_value::<GenerateOptions>(options).unwrap().check()
     }
 
     #[test]
@@ -284,10 +282,7 @@ mod tests {
             "rate": 0,
         }))
         .unwrap_err();
-        let keys: Vec<_> = problems
-            .iter()
-            .filter_map(|problem| problem.path.last())
-            .collect();
+        let keys: Vec<_> = problems.iter().filter_map(|problem| problem.path.last()).collect();
         let expected = ["a", "b", "c", "rate"].map(|key| PathSegment::Key(key.to_owned()));
         assert_eq!(keys, expected.iter().collect::<Vec<_>>());
     }
@@ -295,12 +290,7 @@ mod tests {
     #[test]
     fn an_unknown_way_lists_the_known() {
         let bad = json!({"fields": {"a": {"chose": [1]}}});
-        let error = serde_json::from_value::<GenerateOptions>(bad)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("unknown variant `chose`, expected one of `choose`"),
-            "{error}"
-        );
+        let error = serde_json::from_value::<GenerateOptions>(bad).unwrap_err().to_string();
+        assert!(error.contains("unknown variant `chose`, expected one of `choose`"), "{error}");
     }
 }

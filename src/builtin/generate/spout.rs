@@ -58,11 +58,7 @@ impl Clock {
     }
 
     fn at(&self, elapsed: u64) -> Timestamp {
-        Timestamp(
-            self.opened
-                .0
-                .saturating_add(elapsed.saturating_sub(self.before)),
-        )
+        Timestamp(self.opened.0.saturating_add(elapsed.saturating_sub(self.before)))
     }
 }
 
@@ -180,9 +176,8 @@ impl Running {
             time: self.clock.started.saturating_add(after),
         };
         let fields = self.settings.fields.iter().zip(0..);
-        let values: crate::tuple::Values = fields
-            .map(|(field, place)| field.value(&message, place))
-            .collect();
+        let values: crate::tuple::Values =
+            fields.map(|(field, place)| field.value(&message, place)).collect();
         let id = self.window.push(self.next);
         self.next += 1;
         out.emit(Some(MessageId(id)), values).map_err(refused)
@@ -222,9 +217,7 @@ mod tests {
     fn at(spout: &mut GenerateSpout, nanos: u64, out: &mut SpoutOut) -> Next {
         let running = spout.running.as_mut().unwrap();
         let now = Timestamp(running.clock.opened.0 + nanos);
-        running
-            .next_batch(1000, now, &mut SpoutCollector::new(out))
-            .unwrap()
+        running.next_batch(1000, now, &mut SpoutCollector::new(out)).unwrap()
     }
 
     #[test]
@@ -234,11 +227,7 @@ mod tests {
             let options = json!({"fields": {"n": {"counter": {}}}, "count": 10});
             let mut out = SpoutOut::default();
             assert_eq!(out.drain(&mut spout(options, task, 3)), Next::Exhausted);
-            all.extend(
-                out.emitted
-                    .iter()
-                    .filter_map(|(_, values)| values[0].as_int()),
-            );
+            all.extend(out.emitted.iter().filter_map(|(_, values)| values[0].as_int()));
         }
         all.sort_unstable();
         assert_eq!(all, (0..10).collect::<Vec<_>>());
@@ -255,11 +244,7 @@ mod tests {
         assert_eq!(at(&mut spout, 999_999, &mut out), due);
         assert_eq!(out.emitted.len(), 1);
         assert_eq!(at(&mut spout, 10_000_000, &mut out), Next::More);
-        let times: Vec<_> = out
-            .emitted
-            .iter()
-            .filter_map(|(_, v)| v[0].as_int())
-            .collect();
+        let times: Vec<_> = out.emitted.iter().filter_map(|(_, v)| v[0].as_int()).collect();
         assert_eq!(times.len(), 11);
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 1000));
     }

@@ -133,11 +133,7 @@ mod tests {
     use super::*;
 
     fn fill(text: &str, number: u64) -> String {
-        let message = Message {
-            number,
-            seed: 0,
-            time: 5_000_000,
-        };
+        let message = Message { number, seed: 0, time: 5_000_000 };
         Template::parse(text).unwrap().fill(&message, 0).to_string()
     }
 
@@ -145,10 +141,7 @@ mod tests {
     fn placeholders_are_filled_and_doubled_braces_are_braces() {
         assert_eq!(fill("user-{counter}-{cycle:a|b}", 3), "user-3-b");
         assert_eq!(fill("{{{counter:10:5}}}é", 2), "{20}é");
-        assert_eq!(
-            fill("{time:ms} {random:7..7} {random:0.5..0.5}", 0),
-            "5 7 0.5"
-        );
+        assert_eq!(fill("{time:ms} {random:7..7} {random:0.5..0.5}", 0), "5 7 0.5");
         assert!(["x", "y"].contains(&fill("{choose:x|y}", 9).as_str()));
         assert_eq!(fill("", 0), "");
     }
@@ -156,15 +149,9 @@ mod tests {
     #[test]
     fn errors_name_the_character() {
         let error = |text: &str| Template::parse(text).unwrap_err().to_string();
-        assert_eq!(
-            error("é{nope}"),
-            "unknown placeholder `{nope}` at character 2"
-        );
+        assert_eq!(error("é{nope}"), "unknown placeholder `{nope}` at character 2");
         assert_eq!(error("a{counter"), "lone `{` at character 2");
         assert_eq!(error("a}b"), "lone `}` at character 2");
-        assert_eq!(
-            error("{random:2..1}"),
-            "unknown placeholder `{random:2..1}` at character 1"
-        );
+        assert_eq!(error("{random:2..1}"), "unknown placeholder `{random:2..1}` at character 1");
     }
 }

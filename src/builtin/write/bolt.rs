@@ -186,8 +186,7 @@ mod tests {
         let (mut bolt, mut out) = open(json!({"path": "a/b-{task}.txt"}), folder.path(), false);
         let path = folder.path().join("a/b-0.txt");
         for line in 0..1000 {
-            out.give(&mut bolt, [Value::from(format!("line {line}"))])
-                .unwrap();
+            out.give(&mut bolt, [Value::from(format!("line {line}"))]).unwrap();
         }
         until("all acks", || {
             bolt.idle(&mut Collector::new(&mut out)).unwrap();
@@ -225,10 +224,7 @@ mod tests {
             error.is_some()
         });
         let message = error.unwrap().message;
-        assert!(
-            message.starts_with("could not write /dev/full: No space left"),
-            "{message}"
-        );
+        assert!(message.starts_with("could not write /dev/full: No space left"), "{message}");
         assert_eq!((out.acked.len(), out.failed.len(), bolt.held()), (0, 1, 0));
     }
 
@@ -254,9 +250,7 @@ mod tests {
         let options = serde_json::from_value(json!({"path": "file/o.txt"})).unwrap();
         let context = Arc::new(context_with_inputs(folder.path(), &[]));
         let mut out = BoltOut::default();
-        let error = Write::new(options)
-            .open(&context, &mut Collector::new(&mut out))
-            .unwrap_err();
+        let error = Write::new(options).open(&context, &mut Collector::new(&mut out)).unwrap_err();
         assert!(error.message.contains("file/o.txt for writing"), "{error}");
     }
 

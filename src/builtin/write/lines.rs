@@ -40,9 +40,7 @@ impl LineFile {
         framing: Framing,
         sync: bool,
     ) -> io::Result<Self> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             fs::create_dir_all(folder)?;
         }
@@ -127,10 +125,7 @@ mod tests {
     #[test]
     fn a_later_life_goes_on_behind_the_last_complete_record() {
         let csv = Framing::Csv { delimiter: b',' };
-        assert_eq!(
-            after("a\nb\nhal", Begin::Continue, Framing::Lines),
-            "a\nb\nnew\n"
-        );
+        assert_eq!(after("a\nb\nhal", Begin::Continue, Framing::Lines), "a\nb\nnew\n");
         assert_eq!(after("hal", Begin::Continue, Framing::Lines), "new\n");
         assert_eq!(after("a\n", Begin::Continue, Framing::Lines), "a\nnew\n");
         assert_eq!(after("a,b\n1,\"x\nhal", Begin::Continue, csv), "a,b\nnew\n");

@@ -146,10 +146,6 @@ mod tests {
         let options = json!({"path": "o", "format": "csv", "flush": "200"});
         let problems = bolt_problems::<WriteKind>(options, &inputs);
         assert_eq!(problems[0].message, "a unit is missing: write \"200s\"");
-        assert!(
-            problems[1]
-                .message
-                .starts_with("inputs have different fields")
-        );
+        assert!(problems[1].message.starts_with("inputs have different fields"));
     }
 }
