@@ -220,3 +220,27 @@ fn small_batches_wait_while_eight_are_under_way() {
     sender.taken(1).unwrap();
     assert!(begin(&sender, 1).is_some());
 }
+
+#[test]
+fn a_former_connection_s_batches_are_dropped_whatever_their_number() {
+    let mut receiver = ReceiverSequence::default();
+    assert!(receiver.hello(1));
+    assert_eq!(receiver.judge(1, 1), Verdict::Take);
+    assert!(receiver.hello(2));
+    assert!(!receiver.hello(1), "an old hello changes nothing");
+    for late in 1..4 {
+        assert_eq!(receiver.judge(1, late), Verdict::Stale);
+    }
+    assert_eq!(receiver.judge(2, 1), Verdict::Duplicate);
+    assert_eq!(receiver.judge(2, 2), Verdict::Take);
+}
+
+#[test]
+fn after_a_gap_nothing_counts_until_a_new_connection() {
+    let mut receiver = ReceiverSequence::default();
+    assert!(receiver.hello(1));
+    assert_eq!(receiver.judge(1, 2), Verdict::Gap);
+    assert_eq!(receiver.judge(1, 1), Verdict::Stale);
+    assert!(receiver.hello(2));
+    assert_eq!(receiver.judge(2, 1), Verdict::Take);
+}

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Runtimes, Signal, TaskId, WorkerSlot};
 
 use super::super::{Inbound, Lane, PeerAddress, Transport, TransportEvent};
-use super::harness::{Node, fill, options, part, send, until};
+use super::harness::{Node, fill, options, part, send, until, within};
 
 const TASK: TaskId = TaskId(4);
 const PEER: WorkerSlot = WorkerSlot(1);
@@ -103,6 +103,22 @@ impl PeerProcess {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
+    /// Stops it, and waits until none of its threads runs any more: the signal alone says only that
+    /// they soon will not.
+    async fn stop(&self) {
+        self.signal(Kill::SIGSTOP);
+        let threads = format!("/proc/{}/task", self.child.id());
+        until(|| {
+            let mut threads = std::fs::read_dir(&threads).unwrap();
+            threads.all(|thread| {
+                let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+                let (_, state) = stat.rsplit_once(") ").unwrap();
+                state.starts_with('T')
+            })
+        })
+        .await;
+    }
+
     fn parts(&self) -> Vec<u64> {
         self.parts.lock().unwrap().clone()
     }
@@ -129,7 +145,7 @@ async fn a_stopped_process_is_told_and_goes_on_without_loss() {
     send(&outbound, Lane::Data, TASK, part(0, 1_000)).await;
     assert!(sender.flushed().await);
 
-    peer.signal(Kill::SIGSTOP);
+    peer.stop().await;
     let bell = Signal::new();
     let sent = 1 + fill(&outbound, TASK, 1, 1_000, &bell);
     sender.event(is_unresponsive).await;
@@ -161,7 +177,7 @@ async fn a_killed_process_s_parts_do_not_reach_the_one_that_replaces_it() {
     assert!(sender.flushed().await);
     until(|| killed.parts() == [0]).await;
 
-    killed.signal(Kill::SIGSTOP);
+    killed.stop().await;
     let bell = Signal::new();
     let lost = fill(&outbound, TASK, 1, 1_000, &bell);
     killed.signal(Kill::SIGKILL);
@@ -171,7 +187,7 @@ async fn a_killed_process_s_parts_do_not_reach_the_one_that_replaces_it() {
     let fresh = PeerProcess::start(dir.path(), 1);
     let undelivered = sender.transport.set_peer(fresh.address.clone()).unwrap();
     assert_eq!(undelivered.parts, lost);
-    crate::transport::tests::harness::within(bell.wait()).await;
+    within(bell.wait()).await;
     for number in 5_000..6_000 {
         send(&outbound, Lane::Data, TASK, part(number, 1_000)).await;
     }
