@@ -121,7 +121,7 @@ impl BoltTask {
             self.open(now);
         }
         self.guarded(|bolt, out| bolt.wake(out));
-        let worked = self.work(now);
+        let mut worked = self.work(now);
         self.tick(now);
         self.pass_marks();
         if worked {
@@ -131,7 +131,7 @@ impl BoltTask {
             self.guarded(|bolt, out| bolt.idle(out));
         }
         if !worked || self.housing.mailbox.is_empty() || now.since(self.last_flush) >= FLUSH_EVERY {
-            self.output.flush();
+            worked |= self.output.flush();
             self.last_flush = now;
         }
         worked

@@ -62,8 +62,10 @@ impl Output {
         self.routes.have_room() && self.sums.len() < SUMS_LIMIT
     }
 
-    /// Sends tuples, then acks: a child is on its way before its parent's edge is acked.
-    pub(crate) fn flush(&mut self) {
+    /// Sends tuples, then acks: a child is on its way before its parent's edge is acked. True where
+    /// that made room: nobody will ring for it.
+    pub(crate) fn flush(&mut self) -> bool {
+        let had_room = self.has_room();
         self.routes.flush();
         self.flush_acks();
         let dropped = self.routes.take_dropped();
@@ -76,6 +78,7 @@ impl Output {
                 format!("a tuple of {bytes} bytes is larger than a link takes; it is dropped");
             self.reporter.error(&text, None);
         }
+        !had_room && self.has_room()
     }
 
     /// Whether nothing waits on this side.

@@ -169,7 +169,7 @@ impl SpoutTask {
         let mut worked = self.replay(now);
         worked |= self.produce(now);
         self.settle_done();
-        self.output.flush();
+        worked |= self.output.flush();
         self.save_position(now);
         self.pass_marks();
         self.housing.counters.pending.store(self.pending() as u64, Relaxed);

@@ -1,0 +1,67 @@
+"""Word count through whole topologies, with the release binary: `python3 benches/topologies.py [NAME…]`.
+
+Prints, for each case, sentences a second between the first and the last ack, and CPU seconds of all processes per
+million sentences (start-up included). A sentence has six words; every tuple is acked.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BINARY = HERE.parent / "target" / "release" / "galewire"
+
+CASES = {
+    # name: (topology, sentences, settings)
+    "rust-1": ("rust.toml", 6_000_000, {"topology.workers": 1}),
+    "rust-2": ("rust.toml", 4_000_000, {"topology.workers": 2}),
+    "rust-1-no-acks": ("rust.toml", 6_000_000, {"topology.guarantee": '"at_most_once"'}),
+    "python": ("python.toml", 1_500_000, {}),
+    "node": ("node.toml", 1_500_000, {}),
+    "storm-style-python": ("storm-python.toml", 100_000, {}),
+}
+
+
+def run(topology, sentences, settings):
+    settings = {"spouts.sentences.config.count": sentences, **settings}
+    command = [str(BINARY), "run", str(HERE / "topologies" / topology), "--json"]
+    for key, value in settings.items():
+        command += ["--set", f"{key}={value}"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    wall = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr[-2000:]}")
+    finished = events[-1]
+    spout = finished["totals"]["components"][0]["counters"]
+    assert spout["acked"] == sentences, spout
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # What starts and stops takes the same time however many sentences there are; a run of none tells how long.
+    return sentences, wall, cpu
+
+
+def start_up(topology, settings):
+    return min(run(topology, 1, settings)[1] for _ in range(2))
+
+
+def main():
+    os.chdir(HERE.parent)
+    wanted = sys.argv[1:] or list(CASES)
+    print(f"{'case':<22}{'sentences/s':>14}{'words/s':>14}{'CPU s per million':>20}{'start and end s':>18}")
+    for name in wanted:
+        topology, sentences, settings = CASES[name]
+        idle = start_up(topology, settings)
+        count, wall, cpu = run(topology, sentences, settings)
+        rate = count / max(wall - idle, 1e-3)
+        print(f"{name:<22}{rate:>14,.0f}{rate * 6:>14,.0f}{cpu / count * 1e6:>20.2f}{idle:>18.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

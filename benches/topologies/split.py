@@ -1,0 +1,9 @@
+"""Splits sentences, through the SDK."""
+
+import galewire
+
+
+@galewire.bolt
+def split(sentence):
+    for word in sentence.split():
+        yield word
