@@ -36,8 +36,6 @@ enum State<S> {
     Writing,
     /// A job is done.
     Written(S, Vec<u8>, io::Result<()>),
-    /// The sink is gone: a job panicked.
-    Lost,
 }
 
 struct Shared<S> {
@@ -195,7 +193,7 @@ impl<S: Sink> Committer<S> {
     /// Takes the answer of a job that is done.
     fn settle(&mut self, out: &mut Collector<'_>) -> io::Result<()> {
         let mut state = self.shared.lock();
-        let result = match std::mem::replace(&mut *state, State::Lost) {
+        let result = match std::mem::replace(&mut *state, State::Writing) {
             State::Written(sink, spare, result) => {
                 *state = State::Idle(sink, spare);
                 result

@@ -36,7 +36,7 @@ enum Emit {
 /// Options of the bolt `count`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CountOptions {
+pub(super) struct CountOptions {
     /// The fields whose values are counted (default: the fields of the input's grouping).
     by: Option<Vec<String>>,
     /// "update" (default) emits the new count for each tuple, "final" each key once at the end of

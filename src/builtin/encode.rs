@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::component::Context;
-use crate::tuple::{Tuple, write_json_string};
+use crate::tuple::{Tuple, Value};
 
 use super::csv;
-use super::decode::Format;
+use super::json_text::{json_string, plain_text, write_json};
+use super::record_options::Format;
 
 /// One input: what its tuples are known by, and its field names as JSON keys with their colons.
 struct Keys {
@@ -62,15 +63,15 @@ impl Encoder {
                     if index > 0 {
                         out.push(b'\t');
                     }
-                    out.extend_from_slice(value.to_text().as_bytes());
+                    out.extend_from_slice(plain_text(value).as_bytes());
                 }
                 out.push(b'\n');
             }
             Format::Json => self.encode_json(tuple, out),
             Format::Csv => {
                 let texts = tuple.values.iter().map(|value| match value {
-                    crate::tuple::Value::Null => "".into(),
-                    value => value.to_text(),
+                    Value::Null => "".into(),
+                    value => plain_text(value),
                 });
                 csv::write_record(texts, self.delimiter, out);
             }
@@ -88,7 +89,7 @@ impl Encoder {
                 Some(key) => out.extend_from_slice(key),
                 None => out.extend_from_slice(&json_key(&format!("field{index}"))),
             }
-            value.write_json(out);
+            write_json(value, out);
         }
         out.extend_from_slice(b"}\n");
     }
@@ -107,7 +108,7 @@ impl Encoder {
 
 fn json_key(name: &str) -> Vec<u8> {
     let mut key = Vec::new();
-    write_json_string(name, &mut key);
+    json_string(name, &mut key);
     key.push(b':');
     key
 }
@@ -116,7 +117,7 @@ fn json_key(name: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::builtin::testing::{bolt_context, tuple};
-    use crate::tuple::{RawJson, Value};
+    use crate::tuple::RawJson;
 
     fn lines(format: Format, values: &[Value]) -> String {
         let context = bolt_context(&[("source", &["name", "data"])]);

@@ -17,14 +17,14 @@ use super::inputs::{missing_field, refused, same_fields, suggest};
 /// Options of the bolt `filter`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FilterOptions {
+pub(super) struct FilterOptions {
     /// A CEL expression over the input's fields, such as "price > 10 && country == 'NO'". Tuples
     /// for which it is true pass.
     when: String,
 }
 
 /// The kind `filter`.
-pub struct FilterKind;
+pub(super) struct FilterKind;
 
 impl BoltKind for FilterKind {
     const NAME: &'static str = "filter";

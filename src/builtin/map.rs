@@ -22,7 +22,7 @@ use super::inputs::{missing_field, refused, same_fields};
 /// Options of the bolt `map`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MapOptions {
+pub(super) struct MapOptions {
     /// Fields to set, each to a CEL expression over the input's fields: { total = "price *
     /// amount" }. A field of the input keeps its place; a new one comes behind.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct MapOptions {
 }
 
 /// The kind `map`.
-pub struct MapKind;
+pub(super) struct MapKind;
 
 impl BoltKind for MapKind {
     const NAME: &'static str = "map";

@@ -13,10 +13,12 @@ mod file;
 mod filter;
 mod generate;
 mod inputs;
+mod json_text;
 mod last_line;
 mod map;
 mod null;
 mod print;
+mod record_options;
 mod records;
 mod registry;
 mod split;
@@ -25,8 +27,8 @@ mod window;
 mod write;
 
 #[cfg(test)]
-mod speed;
-#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use registry::registry;

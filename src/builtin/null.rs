@@ -13,10 +13,10 @@ use crate::tuple::Tuple;
 /// The bolt takes no options.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NullOptions {}
+pub(super) struct NullOptions {}
 
 /// The kind `null`.
-pub struct NullKind;
+pub(super) struct NullKind;
 
 impl BoltKind for NullKind {
     const NAME: &'static str = "null";

@@ -17,14 +17,14 @@ use crate::component::{
 use crate::tuple::Tuple;
 
 use super::commit::{Committer, Sink};
-use super::decode::Format;
 use super::encode::Encoder;
 use super::inputs::same_fields;
+use super::record_options::Format;
 
 /// Options of the bolt `print`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PrintOptions {
+pub(super) struct PrintOptions {
     /// "text" (default): values joined by a tab; "json": one object a line; "csv": with a header.
     #[serde(default)]
     format: Format,
@@ -33,7 +33,7 @@ pub struct PrintOptions {
 }
 
 /// The kind `print`.
-pub struct PrintKind;
+pub(super) struct PrintKind;
 
 impl BoltKind for PrintKind {
     const NAME: &'static str = "print";

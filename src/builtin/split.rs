@@ -18,7 +18,7 @@ use super::inputs::{missing_field, refused};
 /// Options of the bolt `split`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SplitOptions {
+pub(super) struct SplitOptions {
     /// The field to split (default "line").
     #[serde(default = "line")]
     field: String,

@@ -18,8 +18,9 @@ use crate::component::{
 };
 
 use super::complaints::Complaints;
-use super::decode::{Decoder, Format, OnError, RecordOptions, RecordSettings};
+use super::decode::Decoder;
 use super::inputs::{bad_options, refused};
+use super::record_options::{Format, OnError, RecordOptions, RecordSettings};
 use super::records::RecordBuffer;
 
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -29,7 +30,7 @@ const CHUNKS: usize = 8;
 /// Options of the spout `stdin`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StdinOptions {
+pub(super) struct StdinOptions {
     /// "text" emits each line as `line`; "json" (one object a line) and "csv" emit `fields`.
     #[serde(default)]
     format: Format,
@@ -61,7 +62,7 @@ impl StdinOptions {
 }
 
 /// The kind `stdin`.
-pub struct StdinKind;
+pub(super) struct StdinKind;
 
 impl SpoutKind for StdinKind {
     const NAME: &'static str = "stdin";
@@ -190,7 +191,7 @@ impl Spout for Stdin {
         state.waker = Some(context.waker.clone());
         let cutting = state.rest.take().unwrap_or_else(|| Cutting {
             buffer: RecordBuffer::new(settings.framing()),
-            decoder: settings.decoder(),
+            decoder: Decoder::new(&settings),
             lines: 0,
             messages: 0,
             lossy: 0,

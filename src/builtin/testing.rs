@@ -12,7 +12,6 @@ use crate::component::{
     InputDecl, Level, MessageId, Next, OptionProblem, Report, Reporter, Spout, SpoutCollector,
     SpoutEmission, SpoutEmitter, SpoutKind, StreamDecl,
 };
-use crate::metrics::UserMetrics;
 use crate::tuple::{Anchor, Anchors, Tuple, Value, Values};
 
 /// The errors that were reported.
@@ -29,7 +28,7 @@ impl Report for Heard {
 
 impl Heard {
     pub(super) fn reporter(&self) -> Reporter {
-        Reporter::new(Arc::new(self.clone()), Arc::new(UserMetrics::default()))
+        Reporter::new(Arc::new(self.clone()), Arc::default())
     }
 
     pub(super) fn errors(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 //! file stays with its task). Tasks without a file are idle. It never changes a file that it reads.
 
 mod discover;
+mod follow;
 mod identity;
 mod options;
 mod position;

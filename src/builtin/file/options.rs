@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::builtin::decode::{Format, OnError, RecordOptions, RecordSettings};
+use crate::builtin::record_options::{Format, OnError, RecordOptions, RecordSettings};
 use crate::component::{
     Declaration, Declaring, OptionProblem, PathSegment, Spout, SpoutKind, StreamDecl, Subject,
 };
@@ -13,7 +13,7 @@ use super::spout::FileSpout;
 /// Where to begin with files that were not read before in this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Start {
+pub(super) enum Start {
     /// At their first byte.
     #[default]
     Beginning,
@@ -26,7 +26,7 @@ pub enum Start {
 /// One path or several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a path or a list of paths")]
-pub enum Paths {
+pub(super) enum Paths {
     /// One path.
     One(String),
     /// Several paths.
@@ -66,7 +66,7 @@ pub(in crate::builtin) struct FileOptions {
 
 /// The options, checked.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     pub(super) patterns: Vec<String>,
     pub(super) records: RecordSettings,
     pub(super) follow: bool,

@@ -3,7 +3,7 @@
 //! Time comes in as an argument. A file is let go when nothing of it is in flight any more.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,18 +12,15 @@ use crate::builtin::complaints::Complaints;
 use crate::builtin::last_line::last_line_end;
 use crate::component::{ComponentError, Context, Level, MessageId, Next, SpoutCollector};
 
-use super::discover::{Discover, Found, renamed};
-use super::identity::Identity;
+use super::discover::{Discover, Found};
 use super::options::{Settings, Start};
 use super::position::{FilePosition, Position};
-use super::source::{Look, Phase, Pumped, Source, Trade};
+use super::source::{Phase, Pumped, Source, Trade};
 
 /// How often followed files are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often folders are listed for new files.
-const LIST_EVERY: Duration = Duration::from_secs(1);
-/// How long a renamed file must be quiet before its writer is taken to have left it.
-const QUIET: Duration = Duration::from_secs(10);
+pub(super) const LIST_EVERY: Duration = Duration::from_secs(1);
 
 const LIFE_SHIFT: u32 = 48;
 const SLOT_SHIFT: u32 = 36;
@@ -32,9 +29,9 @@ const LAST_NUMBER: u64 = (1 << SLOT_SHIFT) - 1;
 
 /// A place for a file; its messages are numbered on when the place is taken again.
 #[derive(Default)]
-struct Slot {
-    next_number: u64,
-    source: Option<Source>,
+pub(super) struct Slot {
+    pub(super) next_number: u64,
+    pub(super) source: Option<Source>,
 }
 
 /// What earlier lives of the task left.
@@ -47,22 +44,24 @@ pub(super) struct Earlier {
 
 /// The files that one task reads.
 pub(super) struct Reading {
-    settings: Settings,
-    context: Arc<Context>,
-    discover: Discover,
+    pub(super) settings: Settings,
+    pub(super) context: Arc<Context>,
+    pub(super) discover: Discover,
     /// Tells this life's message ids from those of an earlier one.
-    life: u64,
-    slots: Vec<Slot>,
+    pub(super) life: u64,
+    pub(super) slots: Vec<Slot>,
     /// Files still to be opened, where files are not followed.
-    waiting: VecDeque<Found>,
+    pub(super) waiting: VecDeque<Found>,
     /// Files that are wholly acked.
-    done: Vec<FilePosition>,
-    earlier: Earlier,
-    turn: usize,
-    next_look: Timestamp,
-    next_list: Timestamp,
-    malformed: Complaints,
-    lossy: Complaints,
+    pub(super) done: Vec<FilePosition>,
+    /// Whether people were told that there are too many files.
+    pub(super) said_full: bool,
+    pub(super) earlier: Earlier,
+    pub(super) turn: usize,
+    pub(super) next_look: Timestamp,
+    pub(super) next_list: Timestamp,
+    pub(super) malformed: Complaints,
+    pub(super) lossy: Complaints,
 }
 
 impl Reading {
@@ -93,6 +92,7 @@ impl Reading {
             slots: Vec::new(),
             waiting: VecDeque::new(),
             done: Vec::new(),
+            said_full: false,
             earlier,
             turn: 0,
             next_look: now + LOOK_EVERY,
@@ -172,12 +172,12 @@ impl Reading {
         Position { files }
     }
 
-    fn sources(&mut self) -> impl Iterator<Item = (usize, &mut Source)> {
+    pub(super) fn sources(&mut self) -> impl Iterator<Item = (usize, &mut Source)> {
         let slots = self.slots.iter_mut().enumerate();
         slots.filter_map(|(index, slot)| Some((index, slot.source.as_mut()?)))
     }
 
-    fn next_readable(&self) -> Option<usize> {
+    pub(super) fn next_readable(&self) -> Option<usize> {
         let count = self.slots.len();
         let order = (self.turn..count).chain(0..self.turn.min(count));
         order.into_iter().find(|&index| {
@@ -186,11 +186,11 @@ impl Reading {
         })
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.slots.len() == SLOTS && self.slots.iter().all(|slot| slot.source.is_some())
     }
 
-    fn pump(
+    pub(super) fn pump(
         &mut self,
         slot: usize,
         max: usize,
@@ -200,7 +200,11 @@ impl Reading {
         source.pump(max, &mut trade)
     }
 
-    fn finish(&mut self, slot: usize, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
+    pub(super) fn finish(
+        &mut self,
+        slot: usize,
+        out: &mut SpoutCollector<'_>,
+    ) -> Result<(), ComponentError> {
         let follow = self.settings.follow;
         let (source, mut trade) = self.trade(slot, out);
         source.finish(&mut trade)?;
@@ -210,7 +214,7 @@ impl Reading {
         Ok(())
     }
 
-    fn trade<'a, 'b>(
+    pub(super) fn trade<'a, 'b>(
         &'a mut self,
         slot: usize,
         out: &'a mut SpoutCollector<'b>,
@@ -228,7 +232,7 @@ impl Reading {
     }
 
     /// Opens a file where it is to be read from; gives its slot.
-    fn open(&mut self, found: &Found) -> Result<Option<usize>, ComponentError> {
+    pub(super) fn open(&mut self, found: &Found) -> Result<Option<usize>, ComponentError> {
         let file = match File::open(&found.path) {
             Ok(file) => file,
             // Rotated away since it was found: the next look finds what is there now.
@@ -244,7 +248,7 @@ impl Reading {
         self.place(found, file, offset)
     }
 
-    fn place(
+    pub(super) fn place(
         &mut self,
         found: &Found,
         file: File,
@@ -257,7 +261,10 @@ impl Reading {
                 self.slots.push(Slot::default());
                 self.slots.len() - 1
             }
-            None => return Ok(None), // The next look finds it again.
+            None => {
+                self.say_full(found);
+                return Ok(None); // The next look finds it again.
+            }
         };
         let slot = &mut self.slots[index];
         let records = &self.settings.records;
@@ -265,8 +272,18 @@ impl Reading {
         Ok(Some(index))
     }
 
+    fn say_full(&mut self, found: &Found) {
+        if !std::mem::replace(&mut self.said_full, true) {
+            let path = found.path.display();
+            let message = format!(
+                "{SLOTS} files are followed at once; {path} and others wait until some of them end"
+            );
+            self.context.reporter.error(&message, None);
+        }
+    }
+
     /// Where reading begins; takes the file's entry of an earlier life.
-    fn begin_at(&mut self, found: &Found, file: &File) -> Result<u64, ComponentError> {
+    pub(super) fn begin_at(&mut self, found: &Found, file: &File) -> Result<u64, ComponentError> {
         let failed = |error: std::io::Error| {
             let path = found.path.display();
             ComponentError::restart(format!("could not read {path}: {error}"))
@@ -289,144 +306,8 @@ impl Reading {
         Ok(0)
     }
 
-    /// Files that were rotated while nobody read: what is left of them comes first.
-    fn open_rotated(&mut self, found: &[Found], now: Timestamp) -> Result<(), ComponentError> {
-        let known = |identity: Identity| found.iter().any(|found| found.identity == identity);
-        let earlier = std::mem::take(&mut self.earlier.position.files);
-        for entry in earlier {
-            let path = std::path::Path::new(&entry.path);
-            if known(entry.identity) || !self.discover.is_ours(path, entry.identity) {
-                continue;
-            }
-            let there = renamed(path, entry.identity);
-            let Some(there) = there.filter(|there| there.length >= entry.offset) else {
-                let message = format!(
-                    "{} is gone; of the old file all that was acked is its first {} bytes",
-                    entry.path, entry.offset
-                );
-                self.context.reporter.log(Level::Warn, &message);
-                continue;
-            };
-            let offset = entry.offset;
-            self.earlier.position.files = vec![entry];
-            let slot = self.open(&there)?;
-            self.earlier.position.files.clear();
-            let source = slot.and_then(|slot| self.slots[slot].source.as_mut());
-            if let Some(source) = source
-                && source.position().offset == offset
-            {
-                source.phase = Phase::Leaving(now);
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at followed files, and for new ones.
-    fn look_again(
-        &mut self,
-        now: Timestamp,
-        out: &mut SpoutCollector<'_>,
-    ) -> Result<(), ComponentError> {
-        self.next_look = now + LOOK_EVERY;
-        for slot in 0..self.slots.len() {
-            self.look_at(slot, now, out)?;
-        }
-        let listed = now >= self.next_list && self.discover.has_globs();
-        if listed {
-            self.next_list = now + LIST_EVERY;
-        }
-        let found = self.discover.look(listed)?;
-        self.let_go();
-        if listed || !self.discover.has_globs() {
-            self.done.retain(|done| found.iter().any(|found| found.identity == done.identity));
-        }
-        for found in found {
-            self.meet(&found)?;
-        }
-        Ok(())
-    }
-
-    fn look_at(
-        &mut self,
-        slot: usize,
-        now: Timestamp,
-        out: &mut SpoutCollector<'_>,
-    ) -> Result<(), ComponentError> {
-        let Some(source) = self.slots[slot].source.as_mut() else {
-            return Ok(());
-        };
-        if !matches!(source.phase, Phase::Live | Phase::Leaving(_)) {
-            return Ok(());
-        }
-        let look = source.look()?;
-        match look {
-            Look::Cut => return self.cut(slot),
-            Look::Grown => source.at_end = false,
-            Look::Same => {}
-        }
-        let here = self.discover.names(source.path()) && is_at_its_path(source);
-        match source.phase {
-            _ if here => source.phase = Phase::Live,
-            Phase::Leaving(since) if look == Look::Same && source.at_end => {
-                if now.since(since) >= QUIET {
-                    self.finish(slot, out)?;
-                }
-            }
-            _ => source.phase = Phase::Leaving(now),
-        }
-        Ok(())
-    }
-
-    /// The file was truncated: what is in it now is read from its beginning.
-    fn cut(&mut self, slot: usize) -> Result<(), ComponentError> {
-        let source = self.slots[slot].source.as_mut().expect("the slot was looked at");
-        let path = source.path().to_owned();
-        let identity = source.identity;
-        let path_text = path.display();
-        let message = match source.incomplete() {
-            0 => format!("{path_text} was truncated"),
-            lost => format!(
-                "{path_text} was truncated; {lost} bytes of an incomplete last line are gone"
-            ),
-        };
-        source.end(Phase::Cut);
-        source.close();
-        self.context.reporter.log(Level::Warn, &message);
-        match fs::metadata(&path) {
-            Ok(metadata) if Identity::of(&metadata) == identity => {
-                let found = Found { path, identity, length: metadata.len() };
-                self.open(&found).map(|_| ())
-            }
-            _ => Ok(()), // It is elsewhere: looking for files finds it where it belongs to `path`.
-        }
-    }
-
-    /// A file that is there: a known one may have a new name, an unknown one is opened.
-    fn meet(&mut self, found: &Found) -> Result<(), ComponentError> {
-        let known = self
-            .sources()
-            .find(|(_, source)| source.identity == found.identity && source.phase != Phase::Cut);
-        if let Some((_, source)) = known {
-            if source.path() != found.path && !is_at_its_path(source) {
-                source.renamed_to(&found.path);
-            }
-            return Ok(());
-        }
-        if let Some(index) = self.done.iter().position(|done| done.identity == found.identity) {
-            let done = &self.done[index];
-            let same = File::open(&found.path).and_then(|file| done.fingerprint.matches(&file));
-            if done.offset == found.length && same.unwrap_or(false) {
-                return Ok(());
-            }
-            // It has grown since, or its inode went to a new file: opening it tells.
-            let entry = self.done.swap_remove(index);
-            self.earlier.position.files.push(entry);
-        }
-        self.open(found).map(|_| ())
-    }
-
     /// Lets go of files that are wholly given out and acked.
-    fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         for slot in &mut self.slots {
             let over = slot.source.as_ref().is_some_and(|source| {
                 matches!(source.phase, Phase::Over | Phase::Cut) && source.open_messages() == 0
@@ -439,8 +320,4 @@ impl Reading {
             }
         }
     }
-}
-
-fn is_at_its_path(source: &Source) -> bool {
-    fs::metadata(source.path()).is_ok_and(|metadata| Identity::of(&metadata) == source.identity)
 }

@@ -2,15 +2,16 @@
 //!
 //! It never looks for other files; rotation and truncation are its owner's to notice.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::{ByteSize, Timestamp};
 use crate::builtin::complaints::Complaints;
-use crate::builtin::decode::{Decoder, OnError, RecordSettings};
+use crate::builtin::decode::Decoder;
 use crate::builtin::inputs::refused;
+use crate::builtin::record_options::{OnError, RecordSettings};
 use crate::builtin::records::{Record, RecordBuffer};
 use crate::builtin::window::Window;
 use crate::component::{ComponentError, MessageId, SpoutCollector};
@@ -57,8 +58,6 @@ pub(super) struct Source {
     file: Option<File>,
     pub(super) identity: Identity,
     fingerprint: Fingerprint,
-    /// When it was last written, as of the last look; the clock's grain is the file system's.
-    modified: (i64, i64),
     buffer: RecordBuffer,
     pub(super) phase: Phase,
     /// Whether the last read found nothing; only growth changes that.
@@ -101,13 +100,12 @@ impl Source {
             file: Some(file),
             identity: Identity::of(&metadata),
             fingerprint,
-            modified: modified(&metadata),
             buffer: RecordBuffer::new(records.framing()),
             phase: Phase::Live,
             at_end: false,
             given: Given {
                 path: path.to_owned(),
-                decoder: records.decoder(),
+                decoder: Decoder::new(records),
                 window: Window::starting_at(number),
                 next: 0,
                 lines: Some(0),
@@ -242,8 +240,7 @@ impl Source {
             return Ok(Look::Same);
         };
         let read = |error: io::Error| read_error(&self.given.path, &error);
-        let metadata = file.metadata().map_err(read)?;
-        let length = metadata.len();
+        let length = file.metadata().map_err(read)?.len();
         let read_to = self.given.next + self.buffer.len() as u64;
         // Neither a length nor a time of writing (its grain is coarse) tells a file that was
         // written anew from one that was left alone.
@@ -348,10 +345,6 @@ impl Given {
             "{place}: the line is longer than {limit}; `max_line` allows more"
         ))
     }
-}
-
-fn modified(metadata: &Metadata) -> (i64, i64) {
-    (metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn read_error(path: &Path, error: &io::Error) -> ComponentError {

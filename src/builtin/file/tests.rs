@@ -177,6 +177,12 @@ proptest! {
     }
 }
 
+#[test]
+fn a_file_written_anew_to_the_same_length_is_read_again() {
+    let steps = || Step::Append { lines: 1, broken: false };
+    run_steps(false, vec![steps(), Step::Cut, steps(), Step::Wait]).unwrap();
+}
+
 /// A reader of `app.log` whose time is the test's.
 struct Tail {
     folder: PathBuf,

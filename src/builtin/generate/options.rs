@@ -138,7 +138,7 @@ enum Unit {
 
 /// The options, checked.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     pub(super) names: Vec<String>,
     pub(super) fields: Vec<Field>,
     pub(super) schedule: Option<Schedule>,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::base::now;
 use crate::builtin::commit::Committer;
-use crate::builtin::decode::Format;
 use crate::builtin::encode::Encoder;
 use crate::builtin::inputs::bad_options;
+use crate::builtin::record_options::Format;
 use crate::builtin::records::Framing;
 use crate::component::{
     Acking, Bolt, Collector, ComponentError, Context, FailKind, Level, Progress,

@@ -55,7 +55,7 @@ impl LineFile {
                 Begin::Append => {}
             }
             if let (true, Some(folder)) = (sync, folder) {
-                File::open(folder)?.sync_all()?; // The name of a new file must last, too.
+                sync_folder(folder)?;
             }
         }
         let length = if regular { file.metadata()?.len() } else { 0 };
@@ -84,6 +84,15 @@ impl Sink for LineFile {
             Err(_) => {}
         }
         written
+    }
+}
+
+/// Makes the name of a new file last.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network file systems cannot sync folders; they need not.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
     }
 }
 

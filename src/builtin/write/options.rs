@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::parse_duration;
-use crate::builtin::decode::{Format, check_delimiter};
 use crate::builtin::inputs::same_fields;
+use crate::builtin::record_options::{Format, check_delimiter};
 use crate::component::{Bolt, BoltKind, Declaration, Declaring, OptionProblem};
 
 use super::bolt::Write;
@@ -43,7 +43,7 @@ fn yes() -> bool {
 
 /// The options, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     pub(super) delimiter: u8,
     pub(super) gather: Duration,
 }

@@ -1,5 +1,5 @@
 //! How fast the built-ins are when nothing else is in the way. Run by hand, in release mode:
-//! `cargo test --release --lib builtin::speed -- --ignored --nocapture --test-threads=1`.
+//! `cargo test --release --lib builtin::tests::speed -- --ignored --nocapture --test-threads=1`.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::component::{
 };
 use crate::tuple::{Anchors, Tuple, Value};
 
-use super::count::CountKind;
-use super::file::FileKind;
-use super::generate::GenerateKind;
-use super::split::SplitKind;
-use super::testing::{bolt, bolt_context, context_in, spout};
+use crate::builtin::count::CountKind;
+use crate::builtin::file::FileKind;
+use crate::builtin::generate::GenerateKind;
+use crate::builtin::split::SplitKind;
+use crate::builtin::testing::{bolt, bolt_context, context_in, spout};
 
 /// Counts, and remembers ids to ack.
 #[derive(Default)]
@@ -129,11 +129,13 @@ fn bolts() {
         assert_eq!(execute_all(count.as_mut(), &words, 1000), 10_000_000);
     });
     let numbers: Vec<_> = (0..10_000).map(|number| tuple(Value::Int(number))).collect();
-    let mut filter = open(bolt::<super::filter::FilterKind>(json!({"when": "line % 2 == 0"})));
+    let mut filter =
+        open(bolt::<crate::builtin::filter::FilterKind>(json!({"when": "line % 2 == 0"})));
     report("filter, arithmetic", 2_000_000, || {
         assert_eq!(execute_all(filter.as_mut(), &numbers, 200), 1_000_000);
     });
-    let mut filter = open(bolt::<super::filter::FilterKind>(json!({"when": "line == 'x'"})));
+    let mut filter =
+        open(bolt::<crate::builtin::filter::FilterKind>(json!({"when": "line == 'x'"})));
     report("filter, text", 1_000_000, || {
         assert_eq!(execute_all(filter.as_mut(), &sentences, 1000), 0);
     });

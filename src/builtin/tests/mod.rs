@@ -1,0 +1,3 @@
+//! Tests of several built-ins at once. None runs an engine.
+
+mod speed;
