@@ -6,6 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let registry = galewire::multilang::register(galewire::builtin::registry());
-    galewire::cli::main_with(registry)
+    galewire::cli::main_with(galewire::builtin::registry())
 }

@@ -28,7 +28,5 @@ mod write;
 
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
 
 pub use registry::registry;

@@ -1,6 +1,7 @@
 //! The list of built-in kinds. It never finds kinds by itself: what is not named here does not exist.
 
 use crate::component::Registry;
+use crate::multilang;
 
 use super::count::CountKind;
 use super::file::FileKind;
@@ -13,8 +14,12 @@ use super::split::SplitKind;
 use super::stdin::StdinKind;
 use super::write::WriteKind;
 
-/// Every built-in spout and bolt.
+/// Every built-in spout and bolt, and the kinds that run programs.
 pub fn registry() -> Registry {
+    multilang::register(built_in())
+}
+
+fn built_in() -> Registry {
     Registry::new()
         .spout::<FileKind>()
         .spout::<StdinKind>()
@@ -35,7 +40,7 @@ mod tests {
 
     #[test]
     fn every_kind_refuses_unknown_options_and_describes_the_known() {
-        let registry = registry();
+        let registry = built_in();
         assert_eq!(registry.kinds().count(), 10);
         for kind in registry.kinds() {
             let schema = kind.schema();

@@ -173,7 +173,7 @@ fn paint(severity: Severity, text: &str) -> String {
 }
 
 fn indent(detail: &str) -> String {
-    detail.lines().map(|line| format!("\n    {line}")).collect()
+    detail.lines().flat_map(|line| ["\n    ", line]).collect()
 }
 
 fn with_detail(text: String, detail: Option<&str>) -> String {
