@@ -18,3 +18,5 @@ mod harness;
 mod kinds;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod scaffold;

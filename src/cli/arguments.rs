@@ -47,6 +47,9 @@ pub(super) enum Command {
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),
+    /// Print the folder of the Python and Node SDKs, for tests and editors
+    #[command(after_help = super::sdk::EXAMPLES)]
+    Sdk,
     /// Print help on a command, on `exit-codes` or on `settings`
     Help(HelpArguments),
 }

@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod scaffold;
 mod schema;
+mod sdk;
 mod topology_file;
 mod worker;
 

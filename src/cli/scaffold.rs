@@ -29,14 +29,14 @@ pub(super) fn files(name: &str, language: Language) -> Vec<ScaffoldFile> {
             "test_split.py",
             include_str!("scaffold/test_split.py"),
             "python = \"split.py:split\"",
-            "python3 -m pytest",
+            "PYTHONPATH=\"$(galewire sdk)/python\" python3 -m pytest",
         ),
         Language::Node => (
             ("split.mjs", include_str!("scaffold/split.mjs")),
             "split.test.mjs",
             include_str!("scaffold/split.test.mjs"),
             "node = \"split.mjs:split\"",
-            "node --test",
+            "node --import \"$(galewire sdk)/node/galewire/register.mjs\" --test",
         ),
     };
     let fill = |text: &str| {

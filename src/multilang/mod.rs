@@ -23,7 +23,7 @@ mod tests;
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use kinds::{CommandBolt, CommandSpout, register};
 pub use options::{CommandOptions, Language, TaskIds};
-pub use sdk::{SdkError, unpack};
+pub use sdk::{SdkError, fingerprint, unpack};
 pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;

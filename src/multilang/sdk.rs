@@ -49,6 +49,17 @@ pub fn unpack(run_dir: &Path) -> Result<PathBuf, SdkError> {
     written.map(|()| folder)
 }
 
+/// A word that changes with the SDKs' files, for folders that outlive a run.
+pub fn fingerprint() -> String {
+    let python = Python::iter().filter_map(|path| Python::get(&path));
+    let node = Node::iter().filter_map(|path| Node::get(&path));
+    let hash = python.chain(node).fold(0_u64, |hash, file| {
+        let head: [u8; 8] = file.metadata.sha256_hash()[..8].try_into().unwrap_or_default();
+        hash.rotate_left(5) ^ u64::from_le_bytes(head)
+    });
+    format!("{}-{hash:016x}", env!("CARGO_PKG_VERSION"))
+}
+
 fn write_packages(folder: &Path) -> Result<(), SdkError> {
     for path in Python::iter().filter(|path| is_package_file(path)) {
         if let Some(file) = Python::get(&path) {
