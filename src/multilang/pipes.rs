@@ -40,6 +40,10 @@ pub(super) enum Ended {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the ends of two pipes, which come in any order"
+)]
 struct State {
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,

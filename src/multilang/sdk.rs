@@ -89,8 +89,9 @@ fn is_package_file(path: &str) -> bool {
         ".pytest_cache",
     ];
     !path.split('/').any(|part| development.contains(&part))
-        && !path.ends_with(".toml")
-        && !path.ends_with(".pyc")
+        && Path::new(path)
+            .extension()
+            .is_none_or(|extension| extension != "toml" && extension != "pyc")
 }
 
 #[cfg(test)]

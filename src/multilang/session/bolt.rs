@@ -34,6 +34,10 @@ pub(super) struct Alone {
 
 /// The session of one life of one child.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts about the child, each true on its own"
+)]
 pub struct BoltSession {
     pub(super) framer: Framer,
     pub(super) settings: Settings,

@@ -78,6 +78,10 @@ pub(crate) enum Wanted {
 
 /// The session of one life of one child.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts about the child, each true on its own"
+)]
 pub(crate) struct SpoutSession {
     pub(super) framer: Framer,
     pub(super) settings: Settings,

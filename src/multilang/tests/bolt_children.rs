@@ -269,12 +269,12 @@ for t in tuples():
 
 #[test]
 fn a_child_that_ignores_its_end_is_killed() {
-    let script = r#"
+    let script = r"
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 hello()
 while True:
     time.sleep(1)
-"#;
+";
     let mut rig = BoltRig::new(python(script, json!({"stop_grace_ms": 200})));
     rig.until("up", |rig| rig.bolt.ready());
     rig.close();
@@ -308,7 +308,7 @@ sys.exit(2)
 
 #[test]
 fn a_grandchild_that_holds_the_pipe_does_not_hold_up_the_end() {
-    let script = r#"
+    let script = r"
 hello()
 if os.fork() == 0:
     os.setsid()
@@ -316,7 +316,7 @@ if os.fork() == 0:
     os._exit(0)
 for t in tuples():
     sys.exit(1)
-"#;
+";
     let mut rig = BoltRig::new(python(script, json!({})));
     rig.give(text(1, "x"));
     let error = rig.death();
@@ -442,7 +442,7 @@ for t in tuples():
 
 #[test]
 fn node_children_get_null_where_python_says_nan() {
-    let script = r#"
+    let script = r"
 const rl = require('readline').createInterface({ input: process.stdin });
 let lines = [];
 const send = (m) => process.stdout.write(JSON.stringify(m) + '\nend\n');
@@ -456,7 +456,7 @@ rl.on('line', (line) => {
     send({ command: 'ack', id: m.id });
   }
 });
-"#;
+";
     let mut rig = BoltRig::new(options(json!({"command": ["node", "-e", script]})));
     rig.give(tuple(1, [Value::Float(f64::NAN), Value::from("NaN")]));
     rig.until("acked", |rig| rig.out.acked() == [1]);
