@@ -1,7 +1,7 @@
 //! How fast the engine's side of a child is: sentences of six words in compact batch frames.
 //!
 //! `cargo bench --bench multilang` measures the session alone (encoding inputs, scanning results);
-//! with `-- python` it also runs a Python child end to end.
+//! with `-- python`, `-- python-sdk` or `-- node-sdk` it also runs such a child end to end.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
@@ -186,13 +186,13 @@ while True:
     say(out)
 "#;
 
-/// A child in Python, driven by this one thread.
-fn with_python(context: Context) {
+/// A child, driven by this one thread.
+fn with_child(name: &str, context: Context, command: &[&str]) {
     let context = Arc::new(context);
     let mut counter = Counter::default();
-    let mut bolt = ShellBolt::new(options(&["python3", "-c", CHILD]));
+    let mut bolt = ShellBolt::new(options(command));
     bolt.open(&context, &mut Collector::new(&mut counter))
-        .expect("python3 starts");
+        .expect("the folders can be made");
     while !bolt.ready() {
         context.io.block_on(context.waker.wait());
         bolt.wake(&mut Collector::new(&mut counter))
@@ -213,17 +213,42 @@ fn with_python(context: Context) {
         bolt.wake(&mut out).expect("the child lives");
     }
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "python child: {:.0} k sentences/s",
-        total as f64 / seconds / 1e3
-    );
+    assert_eq!(counter.emitted, total * 6);
+    println!("{name}: {:.0} k sentences/s", total as f64 / seconds / 1e3);
 }
+
+const PYTHON_SPLIT: &str = "
+import galewire
+
+@galewire.bolt
+def split(line):
+    for word in line.split():
+        yield word
+";
+
+const NODE_SPLIT: &str = "
+import { bolt } from 'galewire';
+export const split = bolt(function* ({ line }) { for (const word of line.split(' ')) yield [word]; });
+";
 
 fn main() {
     let runtimes = Runtimes::io_only().expect("a runtime starts");
     let dir = tempfile::tempdir().expect("a folder for the run");
+    std::fs::write(dir.path().join("split.py"), PYTHON_SPLIT).expect("the folder is writable");
+    std::fs::write(dir.path().join("split.mjs"), NODE_SPLIT).expect("the folder is writable");
     session_alone(&context(&runtimes, dir.path()));
-    if std::env::args().any(|argument| argument == "python") {
-        with_python(context(&runtimes, dir.path()));
+    let node = "{sdk}/node/galewire/run.mjs";
+    let children: [(&str, &[&str]); 3] = [
+        ("python", &["python3", "-c", CHILD]),
+        (
+            "python-sdk",
+            &["python3", "-m", "galewire", "split.py:split"],
+        ),
+        ("node-sdk", &["node", node, "split.mjs:split"]),
+    ];
+    for (name, command) in children {
+        if std::env::args().any(|argument| argument == name) {
+            with_child(name, context(&runtimes, dir.path()), command);
+        }
     }
 }

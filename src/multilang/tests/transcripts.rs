@@ -136,7 +136,7 @@ impl Player {
         let world = World::new();
         let first = lines.iter().find_map(|(_, line)| match line {
             Line::Engine(text) => Some(text.clone()),
-            _ => None,
+            Line::Child(_) => None,
         });
         let component = if first.is_some_and(|text| text.contains("\"componentid\":\"count_bolt\""))
         {
@@ -374,7 +374,7 @@ fn count(lines: &[(Duration, Line)], command: &str) -> usize {
                     .map(|pattern| text.matches(pattern).count())
                     .sum()
             }
-            _ => 0,
+            Line::Engine(_) => 0,
         })
         .sum()
 }
