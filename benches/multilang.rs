@@ -95,11 +95,7 @@ fn context(runtimes: &Runtimes, dir: &std::path::Path) -> Context {
 
 fn tuple(id: u64) -> Tuple {
     let mut tuple = Tuple::new(TaskId(1), StreamIdx(0), [Value::from(SENTENCE)]);
-    tuple.anchors.push(Anchor {
-        root: RootId(id),
-        edge: EdgeId(id),
-        spout: TaskId(1),
-    });
+    tuple.anchors.push(Anchor { root: RootId(id), edge: EdgeId(id), spout: TaskId(1) });
     tuple
 }
 
@@ -108,10 +104,7 @@ fn options(command: &[&str]) -> CommandOptions {
 }
 
 fn results(first: u64) -> Vec<u8> {
-    let words: Vec<String> = SENTENCE
-        .split(' ')
-        .map(|word| format!("[\"{word}\"]"))
-        .collect();
+    let words: Vec<String> = SENTENCE.split(' ').map(|word| format!("[\"{word}\"]")).collect();
     let emits = vec![format!("[{}]", words.join(",")); BATCH].join(",");
     format!("{{\"done\":{first},\"emits\":[{emits}]}}\nend\n").into_bytes()
 }
@@ -121,9 +114,7 @@ fn session_alone(context: &Context) {
     let mut counter = Counter::default();
     let mut out = Collector::new(&mut counter);
     let mut session = BoltSession::new(&options(&["none"]), context, b"{}", now());
-    session
-        .read(b"{\"pid\":1,\"batch\":1}\nend\n", now(), &mut out)
-        .expect("it is a pid");
+    session.read(b"{\"pid\":1,\"batch\":1}\nend\n", now(), &mut out).expect("it is a pid");
     session.take_bytes();
     let (mut encoding, mut scanning) = (Duration::ZERO, Duration::ZERO);
     let (mut encoded, mut scanned) = (0, 0);
@@ -141,9 +132,7 @@ fn session_alone(context: &Context) {
         scanned += frame.len();
         let start = Instant::now();
         for chunk in frame.chunks(64 << 10) {
-            session
-                .read(chunk, now(), &mut out)
-                .expect("the frame is right");
+            session.read(chunk, now(), &mut out).expect("the frame is right");
         }
         scanning += start.elapsed();
     }
@@ -191,12 +180,10 @@ fn with_child(name: &str, context: Context, command: &[&str]) {
     let context = Arc::new(context);
     let mut counter = Counter::default();
     let mut bolt = ShellBolt::new(options(command));
-    bolt.open(&context, &mut Collector::new(&mut counter))
-        .expect("the folders can be made");
+    bolt.open(&context, &mut Collector::new(&mut counter)).expect("the folders can be made");
     while !bolt.ready() {
         context.io.block_on(context.waker.wait());
-        bolt.wake(&mut Collector::new(&mut counter))
-            .expect("the child lives");
+        bolt.wake(&mut Collector::new(&mut counter)).expect("the child lives");
     }
     let total = 2_000_000;
     let mut given = 0;
@@ -205,8 +192,7 @@ fn with_child(name: &str, context: Context, command: &[&str]) {
         let mut out = Collector::new(&mut counter);
         while given < total && bolt.ready() {
             given += 1;
-            bolt.execute(tuple(given), &mut out)
-                .expect("the child lives");
+            bolt.execute(tuple(given), &mut out).expect("the child lives");
         }
         bolt.idle(&mut out).expect("the child lives");
         context.io.block_on(context.waker.wait());
@@ -240,10 +226,7 @@ fn main() {
     let node = "{sdk}/node/galewire/run.mjs";
     let children: [(&str, &[&str]); 3] = [
         ("python", &["python3", "-c", CHILD]),
-        (
-            "python-sdk",
-            &["python3", "-m", "galewire", "split.py:split"],
-        ),
+        ("python-sdk", &["python3", "-m", "galewire", "split.py:split"]),
         ("node-sdk", &["node", node, "split.mjs:split"]),
     ];
     for (name, command) in children {

@@ -16,19 +16,12 @@ pub struct Backoff {
 impl Backoff {
     /// Delays that double from `least` up to `greatest`.
     pub fn new(least: Duration, greatest: Duration) -> Self {
-        Self {
-            least,
-            greatest: greatest.max(least),
-            attempt: 0,
-        }
+        Self { least, greatest: greatest.max(least), attempt: 0 }
     }
 
     /// The next delay; `jitter` is a random number in `0.0..1.0`.
     pub fn next_delay(&mut self, jitter: f64) -> Duration {
-        let full = self
-            .least
-            .saturating_mul(1_u32 << self.attempt.min(20))
-            .min(self.greatest);
+        let full = self.least.saturating_mul(1_u32 << self.attempt.min(20)).min(self.greatest);
         self.attempt = self.attempt.saturating_add(1);
         full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
@@ -50,20 +43,12 @@ pub struct Budget {
 impl Budget {
     /// At most `max` events within any span of `within`.
     pub fn new(max: u32, within: Duration) -> Self {
-        Self {
-            max,
-            within,
-            spent: VecDeque::new(),
-        }
+        Self { max, within, spent: VecDeque::new() }
     }
 
     /// Spends one event; false where the budget does not allow it any more.
     pub fn spend(&mut self, now: Timestamp) -> bool {
-        while self
-            .spent
-            .front()
-            .is_some_and(|&at| now.since(at) > self.within)
-        {
+        while self.spent.front().is_some_and(|&at| now.since(at) > self.within) {
             self.spent.pop_front();
         }
         if self.spent.len() >= self.max as usize {
@@ -81,9 +66,7 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_greatest() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
-        let delays: Vec<_> = (0..4)
-            .map(|_| backoff.next_delay(1.0).as_millis())
-            .collect();
+        let delays: Vec<_> = (0..4).map(|_| backoff.next_delay(1.0).as_millis()).collect();
         assert_eq!(delays, [100, 200, 350, 350]);
         backoff.reset();
         assert_eq!(backoff.next_delay(0.0), Duration::from_millis(50));

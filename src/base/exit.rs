@@ -25,31 +25,13 @@ pub enum ExitCode {
 impl ExitCode {
     /// Every code with its meaning, in the order of the numbers; the documentation prints this.
     pub const TABLE: &'static [(Self, &'static str)] = &[
-        (
-            Self::Success,
-            "success; a bounded run is complete and every tuple was acked",
-        ),
-        (
-            Self::RunFailed,
-            "the run failed: the message says which component and why",
-        ),
+        (Self::Success, "success; a bounded run is complete and every tuple was acked"),
+        (Self::RunFailed, "the run failed: the message says which component and why"),
         (Self::Usage, "the command line was wrong"),
-        (
-            Self::BadTopology,
-            "the topology file has errors; nothing was started",
-        ),
-        (
-            Self::MemoryLost,
-            "complete, but a restarted task lost what it kept in memory",
-        ),
-        (
-            Self::MissingProgram,
-            "a program that the topology needs is missing or too old",
-        ),
-        (
-            Self::Killed,
-            "a second Ctrl-C ended the run before it had drained",
-        ),
+        (Self::BadTopology, "the topology file has errors; nothing was started"),
+        (Self::MemoryLost, "complete, but a restarted task lost what it kept in memory"),
+        (Self::MissingProgram, "a program that the topology needs is missing or too old"),
+        (Self::Killed, "a second Ctrl-C ended the run before it had drained"),
         (Self::Internal, "a bug in Galewire"),
     ];
 }

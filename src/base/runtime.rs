@@ -110,10 +110,7 @@ pub struct Runtimes {
 impl Runtimes {
     /// An I/O runtime alone, for processes that run no tasks.
     pub fn io_only() -> io::Result<Self> {
-        Ok(Self {
-            io: Arc::new(io_runtime()?),
-            executors: None,
-        })
+        Ok(Self { io: Arc::new(io_runtime()?), executors: None })
     }
 
     /// I/O and executors; `threads` executor threads.
@@ -123,10 +120,7 @@ impl Runtimes {
             .thread_name("executor")
             .enable_time()
             .build()?;
-        Ok(Self {
-            io: Arc::new(io_runtime()?),
-            executors: Some(executors),
-        })
+        Ok(Self { io: Arc::new(io_runtime()?), executors: Some(executors) })
     }
 
     /// Where sockets, pipes and timers live.
@@ -151,9 +145,5 @@ impl Runtimes {
 }
 
 fn io_runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("io")
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().worker_threads(1).thread_name("io").enable_all().build()
 }

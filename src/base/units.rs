@@ -29,11 +29,7 @@ const SIZE: &str = "a size such as \"512B\", \"64KiB\", \"10MB\" or \"2GiB\"";
 /// A bare number (with the fix) or anything that is not a duration.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let text = text.trim();
-    if !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(UnitError::NoUnit(format!("{text}s")));
     }
     let malformed = || UnitError::Malformed { expected: DURATION };
@@ -55,11 +51,7 @@ pub fn show_duration(span: Duration) -> String {
             return format!("{}{unit}", nanos / size);
         }
     }
-    if nanos == 0 {
-        "0s".to_owned()
-    } else {
-        format!("{nanos}ns")
-    }
+    if nanos == 0 { "0s".to_owned() } else { format!("{nanos}ns") }
 }
 
 /// A number of bytes.
@@ -81,9 +73,7 @@ impl FromStr for ByteSize {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let text = text.trim();
-        let split = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = (&text[..split], text[split..].trim());
         let malformed = || UnitError::Malformed { expected: SIZE };
         let number: f64 = number.parse().map_err(|_| malformed())?;
@@ -126,10 +116,7 @@ mod tests {
     fn durations_read_as_people_write_them() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(
-            parse_duration("30"),
-            Err(UnitError::NoUnit("30s".to_owned()))
-        );
+        assert_eq!(parse_duration("30"), Err(UnitError::NoUnit("30s".to_owned())));
         assert!(parse_duration("-1s").is_err());
         assert!(parse_duration("soon").is_err());
         for text in ["2h", "5m", "30s", "250ms", "0s"] {
@@ -141,10 +128,7 @@ mod tests {
     fn sizes_read_as_people_write_them() {
         assert_eq!("64KiB".parse(), Ok(ByteSize(65_536)));
         assert_eq!("1.5 MB".parse(), Ok(ByteSize(1_500_000)));
-        assert_eq!(
-            "64".parse::<ByteSize>(),
-            Err(UnitError::NoUnit("64KiB".to_owned()))
-        );
+        assert_eq!("64".parse::<ByteSize>(), Err(UnitError::NoUnit("64KiB".to_owned())));
         assert_eq!(ByteSize(65_536).to_string(), "64KiB");
         assert_eq!(ByteSize(1_600_000).to_string(), "1.5MiB");
     }

@@ -91,11 +91,7 @@ pub struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// A collector with no tuple in hand.
     pub fn new(emitter: &'a mut dyn Emitter) -> Self {
-        Self {
-            emitter,
-            in_hand: Anchors::new(),
-            flags: Flags::default(),
-        }
+        Self { emitter, in_hand: Anchors::new(), flags: Flags::default() }
     }
 
     /// Takes a tuple in hand: emissions are anchored to it from now on.
@@ -180,8 +176,7 @@ impl<'a> Collector<'a> {
 
     /// Fails a held tuple, so that its roots are given out again at once.
     pub fn fail(&mut self, ticket: Ticket, reason: &str) {
-        self.emitter
-            .fail(&ticket.anchors, FailKind::Explicit, reason);
+        self.emitter.fail(&ticket.anchors, FailKind::Explicit, reason);
     }
 
     /// Fails a held tuple for a reason other than the component's own.
@@ -244,13 +239,7 @@ impl<'a> SpoutCollector<'a> {
         values: impl Into<Values>,
     ) -> Result<(), EmitError> {
         let values = values.into();
-        self.0.emit(SpoutEmission {
-            stream,
-            direct: None,
-            id,
-            values,
-            tasks: None,
-        })
+        self.0.emit(SpoutEmission { stream, direct: None, id, values, tasks: None })
     }
 
     /// Emits with everything said.

@@ -26,11 +26,7 @@ impl StreamDecl {
     /// The default stream with these fields.
     pub fn default_stream(fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let fields = fields.into_iter().map(Into::into).collect();
-        Self {
-            name: "default".to_owned(),
-            fields,
-            direct: false,
-        }
+        Self { name: "default".to_owned(), fields, direct: false }
     }
 }
 
@@ -119,17 +115,12 @@ pub struct Context {
 impl Context {
     /// The subscription that a tuple came by.
     pub fn input_of(&self, source: TaskId, stream: StreamIdx) -> Option<&Input> {
-        self.inputs
-            .iter()
-            .find(|input| input.stream == stream && input.tasks.contains(&source))
+        self.inputs.iter().find(|input| input.stream == stream && input.tasks.contains(&source))
     }
 
     /// The stream of that name.
     pub fn output_named(&self, name: &str) -> Option<StreamIdx> {
-        let index = self
-            .outputs
-            .iter()
-            .position(|output| output.decl.name == name)?;
+        let index = self.outputs.iter().position(|output| output.decl.name == name)?;
         Some(StreamIdx(index as u16))
     }
 

@@ -26,20 +26,12 @@ pub struct ComponentError {
 impl ComponentError {
     /// An error after which the component is started again.
     pub fn restart(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            detail: None,
-            recovery: Recovery::Restart,
-        }
+        Self { message: message.into(), detail: None, recovery: Recovery::Restart }
     }
 
     /// An error that starting again cannot mend.
     pub fn give_up(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            detail: None,
-            recovery: Recovery::GiveUp,
-        }
+        Self { message: message.into(), detail: None, recovery: Recovery::GiveUp }
     }
 
     /// The same error with more lines.

@@ -73,12 +73,7 @@ impl OptionProblem {
 
     /// A problem with `config` as a whole.
     pub fn whole(message: impl Into<String>) -> Self {
-        Self {
-            path: Vec::new(),
-            subject: Subject::Value,
-            message: message.into(),
-            help: None,
-        }
+        Self { path: Vec::new(), subject: Subject::Value, message: message.into(), help: None }
     }
 
     /// The same problem with a way to mend it.
@@ -222,11 +217,7 @@ impl Kind {
         declaring: &Declaring,
     ) -> Result<Declaration, Vec<OptionProblem>> {
         let unknown = self.unknown_keys(options);
-        if unknown.is_empty() {
-            (self.declare)(options, declaring)
-        } else {
-            Err(unknown)
-        }
+        if unknown.is_empty() { (self.declare)(options, declaring) } else { Err(unknown) }
     }
 
     /// Makes a component.
@@ -240,27 +231,17 @@ impl Kind {
     /// The option names, in the order of their declaration.
     pub fn option_names(&self) -> Vec<String> {
         let schema = self.schema();
-        let properties = schema
-            .get("properties")
-            .and_then(serde_json::Value::as_object);
-        properties
-            .map(|map| map.keys().cloned().collect())
-            .unwrap_or_default()
+        let properties = schema.get("properties").and_then(serde_json::Value::as_object);
+        properties.map(|map| map.keys().cloned().collect()).unwrap_or_default()
     }
 
     fn unknown_keys(&self, options: &serde_json::Value) -> Vec<OptionProblem> {
         let schema = self.schema();
-        if schema
-            .get("additionalProperties")
-            .is_some_and(|more| more.as_bool() != Some(false))
-        {
+        if schema.get("additionalProperties").is_some_and(|more| more.as_bool() != Some(false)) {
             return Vec::new(); // The kind takes any key.
         }
         let known = self.option_names();
-        let keys = options
-            .as_object()
-            .into_iter()
-            .flat_map(serde_json::Map::keys);
+        let keys = options.as_object().into_iter().flat_map(serde_json::Map::keys);
         keys.filter(|key| !known.contains(key))
             .map(|key| OptionProblem {
                 path: vec![PathSegment::Key(key.clone())],
@@ -368,9 +349,7 @@ impl Registry {
 
     /// The kind of that role and name.
     pub fn get(&self, role: Role, name: &str) -> Option<&Kind> {
-        self.kinds
-            .values()
-            .find(|kind| kind.role == role && kind.name == name)
+        self.kinds.values().find(|kind| kind.role == role && kind.name == name)
     }
 
     /// All kinds, bolts before spouts, by name.
@@ -390,17 +369,11 @@ impl Registry {
     ) -> Result<Component, BuildError> {
         let kind = self
             .get(role, name)
-            .ok_or_else(|| BuildError::UnknownKind {
-                role,
-                name: name.to_owned(),
-            })?;
+            .ok_or_else(|| BuildError::UnknownKind { role, name: name.to_owned() })?;
         kind.build(options)
     }
 }
 
 fn build_error(name: &str, problem: &OptionProblem) -> BuildError {
-    BuildError::Options {
-        name: name.to_owned(),
-        message: problem.message.clone(),
-    }
+    BuildError::Options { name: name.to_owned(), message: problem.message.clone() }
 }

@@ -33,11 +33,7 @@ fn bucket_of(nanos: u64) -> usize {
 fn upper_end(bucket: usize) -> u64 {
     let bucket = bucket as u64 + 1;
     let (exponent, sub) = (bucket / u64::from(SUB), bucket % u64::from(SUB));
-    if exponent == 0 {
-        sub
-    } else {
-        (u64::from(SUB) + sub) << (exponent - 1)
-    }
+    if exponent == 0 { sub } else { (u64::from(SUB) + sub) << (exponent - 1) }
 }
 
 impl Latency {
@@ -55,9 +51,7 @@ impl Latency {
             let count = count.load(Relaxed);
             (count > 0).then_some((index as u16, count))
         });
-        LatencySummary {
-            buckets: filled.collect(),
-        }
+        LatencySummary { buckets: filled.collect() }
     }
 }
 
@@ -86,10 +80,7 @@ impl LatencySummary {
     /// Adds the values of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for &(bucket, count) in &other.buckets {
-            match self
-                .buckets
-                .binary_search_by_key(&bucket, |&(number, _)| number)
-            {
+            match self.buckets.binary_search_by_key(&bucket, |&(number, _)| number) {
                 Ok(at) => self.buckets[at].1 += count,
                 Err(at) => self.buckets.insert(at, (bucket, count)),
             }
@@ -104,17 +95,11 @@ mod tests {
     #[test]
     fn buckets_hold_what_they_say_within_an_eighth() {
         let mut last = 0;
-        for nanos in (0..64)
-            .map(|shift| 1_u64 << shift)
-            .chain([7, 9, 1000, 123_456_789])
-        {
+        for nanos in (0..64).map(|shift| 1_u64 << shift).chain([7, 9, 1000, 123_456_789]) {
             let bucket = bucket_of(nanos);
             if bucket < BUCKETS - 1 {
                 assert!(upper_end(bucket) > nanos, "{nanos}");
-                assert!(
-                    upper_end(bucket) as f64 <= nanos as f64 * 1.125 + 1.0,
-                    "{nanos}"
-                );
+                assert!(upper_end(bucket) as f64 <= nanos as f64 * 1.125 + 1.0, "{nanos}");
             }
             last = last.max(bucket);
         }

@@ -70,13 +70,7 @@ impl UserMetrics {
             max: f64::NEG_INFINITY,
         };
         self.change(name, empty, |metric| {
-            if let UserMetric::Histogram {
-                count,
-                sum,
-                min,
-                max,
-            } = metric
-            {
+            if let UserMetric::Histogram { count, sum, min, max } = metric {
                 *count += 1;
                 *sum += seen;
                 *min = min.min(seen);
@@ -87,23 +81,14 @@ impl UserMetrics {
 
     /// Keeps the last value of anything else.
     pub fn other(&self, name: &str, json: String) {
-        self.change(
-            name,
-            UserMetric::Other {
-                value: String::new(),
-            },
-            |metric| {
-                *metric = UserMetric::Other { value: json };
-            },
-        );
+        self.change(name, UserMetric::Other { value: String::new() }, |metric| {
+            *metric = UserMetric::Other { value: json };
+        });
     }
 
     /// All metrics by name.
     pub fn snapshot(&self) -> BTreeMap<String, UserMetric> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change(&self, name: &str, new: UserMetric, change: impl FnOnce(&mut UserMetric)) {

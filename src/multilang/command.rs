@@ -25,10 +25,7 @@ impl CommandLine {
     /// The command of a component; the SDKs are unpacked in `sdk`.
     pub(super) fn new(options: &CommandOptions, context: &Context, sdk: &Path) -> Self {
         let folder = sdk.to_string_lossy();
-        let argv = options
-            .command
-            .iter()
-            .map(|part| part.replace("{sdk}", &folder));
+        let argv = options.command.iter().map(|part| part.replace("{sdk}", &folder));
         Self {
             argv: argv.collect(),
             dir: options.dir.clone().unwrap_or_else(|| context.dir.clone()),
@@ -83,10 +80,7 @@ fn environment(options: &CommandOptions, sdk: &str) -> Vec<(String, String)> {
     if !options.utf8_locale && !own("LC_ALL") {
         env.push(("LC_ALL".to_owned(), "C.UTF-8".to_owned()));
     }
-    let inherited_path = options
-        .path
-        .as_deref()
-        .unwrap_or("/usr/local/bin:/usr/bin:/bin");
+    let inherited_path = options.path.as_deref().unwrap_or("/usr/local/bin:/usr/bin:/bin");
     for (name, value) in &options.env {
         let value = value.replace("${PATH}", inherited_path);
         env.push((name.clone(), value));
@@ -127,10 +121,7 @@ pub(super) fn how_it_ended(status: ExitStatus) -> String {
     if let Some(code) = status.code() {
         return format!("exited with status {code}");
     }
-    match status
-        .signal()
-        .map(|number| (number, Signal::try_from(number)))
-    {
+    match status.signal().map(|number| (number, Signal::try_from(number))) {
         Some((number, Ok(signal))) => format!("was killed by signal {number} ({signal})"),
         Some((number, Err(_))) => format!("was killed by signal {number}"),
         None => "ended".to_owned(),
@@ -171,10 +162,7 @@ mod tests {
             env: Vec::new(),
         };
         let error = command.not_started("split", &io::ErrorKind::NotFound.into());
-        assert_eq!(
-            error.message,
-            "the program \"python3\" of split was not found"
-        );
+        assert_eq!(error.message, "the program \"python3\" of split was not found");
         assert!(error.detail.unwrap().contains("apt install python3"));
         assert_eq!(error.recovery, crate::component::Recovery::GiveUp);
     }
@@ -182,11 +170,7 @@ mod tests {
     #[test]
     fn long_arguments_are_shortened_for_people() {
         let command = CommandLine {
-            argv: vec![
-                "/usr/bin/python3".to_owned(),
-                "-c".to_owned(),
-                "import a\nb".to_owned(),
-            ],
+            argv: vec!["/usr/bin/python3".to_owned(), "-c".to_owned(), "import a\nb".to_owned()],
             dir: PathBuf::from("/"),
             env: Vec::new(),
         };
@@ -195,13 +179,7 @@ mod tests {
 
     #[test]
     fn an_end_is_told_by_status_or_signal() {
-        assert_eq!(
-            how_it_ended(ExitStatus::from_raw(1 << 8)),
-            "exited with status 1"
-        );
-        assert_eq!(
-            how_it_ended(ExitStatus::from_raw(9)),
-            "was killed by signal 9 (SIGKILL)"
-        );
+        assert_eq!(how_it_ended(ExitStatus::from_raw(1 << 8)), "exited with status 1");
+        assert_eq!(how_it_ended(ExitStatus::from_raw(9)), "was killed by signal 9 (SIGKILL)");
     }
 }

@@ -75,13 +75,9 @@ impl Framer {
     /// A framer for one child's life; messages may have up to `limit` bytes.
     pub(super) fn new(protocol: Protocol, limit: ByteSize) -> Self {
         match protocol {
-            Protocol::Json => Self {
-                limit: limit.as_usize(),
-                buffer: Vec::new(),
-                start: 0,
-                line: 0,
-                seen: 0,
-            },
+            Protocol::Json => {
+                Self { limit: limit.as_usize(), buffer: Vec::new(), start: 0, line: 0, seen: 0 }
+            }
         }
     }
 
@@ -128,11 +124,7 @@ impl Framer {
         self.line = rest.end;
         self.seen = rest.end;
         let text = String::from_utf8_lossy(&self.buffer[rest]);
-        if text.trim().is_empty() {
-            None
-        } else {
-            Some(Piece::Stray(text))
-        }
+        if text.trim().is_empty() { None } else { Some(Piece::Stray(text)) }
     }
 
     fn forget(&mut self, count: usize) {
@@ -160,10 +152,7 @@ impl Framer {
     fn too_large(&self) -> FramingError {
         let frame = &self.buffer[self.start..];
         let start = String::from_utf8_lossy(&frame[..frame.len().min(60)]).into_owned();
-        FramingError::TooLarge {
-            limit: ByteSize(self.limit as u64),
-            start,
-        }
+        FramingError::TooLarge { limit: ByteSize(self.limit as u64), start }
     }
 }
 
@@ -223,19 +212,13 @@ mod tests {
 
     #[test]
     fn bytes_left_at_the_end_are_stray() {
-        assert_eq!(
-            pieces(&[b"{}\nend\nExiting"]),
-            ["frame {}", "stray Exiting"]
-        );
+        assert_eq!(pieces(&[b"{}\nend\nExiting"]), ["frame {}", "stray Exiting"]);
         assert_eq!(pieces(&[b"{}\nend\n\n"]), ["frame {}", "stray "]);
     }
 
     #[test]
     fn bytes_that_are_not_utf8_are_replaced() {
-        assert_eq!(
-            pieces(&[b"\xff{\"a\":1}\nend\n"]),
-            ["frame \u{fffd}{\"a\":1}"]
-        );
+        assert_eq!(pieces(&[b"\xff{\"a\":1}\nend\n"]), ["frame \u{fffd}{\"a\":1}"]);
     }
 
     #[test]

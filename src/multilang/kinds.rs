@@ -93,10 +93,7 @@ mod tests {
         });
         let registry = register(Registry::new());
         let outputs = vec![StreamDecl::default_stream(["word"])];
-        let declaring = Declaring {
-            outputs: Some(outputs.clone()),
-            ..Declaring::default()
-        };
+        let declaring = Declaring { outputs: Some(outputs.clone()), ..Declaring::default() };
         for role in [Role::Spout, Role::Bolt] {
             let kind = registry.get(role, "command").unwrap();
             assert_eq!(kind.declare(&options, &declaring).unwrap().streams, outputs);
@@ -110,10 +107,7 @@ mod tests {
         let registry = register(Registry::new());
         let kind = registry.get(Role::Bolt, "command").unwrap();
         let problems = kind.declare(&options, &Declaring::default()).unwrap_err();
-        let messages: Vec<_> = problems
-            .iter()
-            .map(|problem| problem.message.as_str())
-            .collect();
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
         assert_eq!(messages, ["the program is missing", "at least 1 is needed"]);
     }
 }

@@ -26,11 +26,7 @@ pub(super) enum Message<'a> {
     /// A tuple is done.
     Ack { id: Cow<'a, str> },
     /// A tuple has failed.
-    Fail {
-        id: Cow<'a, str>,
-        reason: Option<Cow<'a, str>>,
-        trace: Option<Cow<'a, str>>,
-    },
+    Fail { id: Cow<'a, str>, reason: Option<Cow<'a, str>>, trace: Option<Cow<'a, str>> },
     /// A tuple is still being worked on.
     ResetTimeout { id: Cow<'a, str> },
     /// A command or heartbeat has been dealt with.
@@ -40,10 +36,7 @@ pub(super) enum Message<'a> {
     /// An entry for the list of errors.
     Error { text: Cow<'a, str> },
     /// A metric.
-    Metrics {
-        name: Cow<'a, str>,
-        params: Json<'a>,
-    },
+    Metrics { name: Cow<'a, str>, params: Json<'a> },
     /// The answer to `drain`.
     Drained { id: Cow<'a, str> },
     /// The answer to `end`.
@@ -55,11 +48,7 @@ pub(super) enum Message<'a> {
     /// Consecutive inputs are acked without emissions.
     DoneCount { first: u64, count: u64 },
     /// Emissions anchored to one input.
-    EmitFrom {
-        input: u64,
-        tuples: Json<'a>,
-        stream: Option<Cow<'a, str>>,
-    },
+    EmitFrom { input: u64, tuples: Json<'a>, stream: Option<Cow<'a, str>> },
     /// A spout's messages: pairs of id and values.
     Spouted { messages: Json<'a> },
     /// A command that is not known; `text` is the whole message.
@@ -206,10 +195,7 @@ fn done<'a>(keys: &Keys<'a>) -> Option<Message<'a>> {
     let first = number(keys.done?)?;
     match keys.emits {
         Some(emits) => Some(Message::Done { first, emits }),
-        None => Some(Message::DoneCount {
-            first,
-            count: number(keys.count.unwrap_or("1"))?,
-        }),
+        None => Some(Message::DoneCount { first, count: number(keys.count.unwrap_or("1"))? }),
     }
 }
 
@@ -230,11 +216,7 @@ fn storm_message<'a>(command: &str, keys: &Keys<'a>) -> Option<Message<'a>> {
         "emit" => Message::Emit(Emit {
             tuple: keys.tuple.unwrap_or("[]"),
             stream: keys.stream.map(plain_text),
-            task: keys
-                .task
-                .and_then(number)
-                .filter(|task| *task != 0)
-                .map(|task| task as u32),
+            task: keys.task.and_then(number).filter(|task| *task != 0).map(|task| task as u32),
             wants_tasks: keys.need_task_ids != Some("false"),
             id: keys.id,
             anchors: keys.anchors,
@@ -247,10 +229,7 @@ fn storm_message<'a>(command: &str, keys: &Keys<'a>) -> Option<Message<'a>> {
         },
         "reset_timeout" => Message::ResetTimeout { id: id()? },
         "sync" => Message::Sync,
-        "log" => Message::Log {
-            level: level(keys.level),
-            text: text(),
-        },
+        "log" => Message::Log { level: level(keys.level), text: text() },
         "error" => Message::Error { text: text() },
         "metrics" => Message::Metrics {
             name: keys.name.map(plain_text)?,
@@ -395,18 +374,12 @@ mod tests {
         assert_eq!(bare, nulls);
         assert!(bare.wants_tasks);
         assert_eq!(emit(r#"{"command":"emit","tuple":[],"task":0}"#).task, None);
-        assert_eq!(
-            emit(r#"{"command":"emit","tuple":[],"task":6}"#).task,
-            Some(6)
-        );
+        assert_eq!(emit(r#"{"command":"emit","tuple":[],"task":6}"#).task, Some(6));
     }
 
     #[test]
     fn anchors_may_be_a_list_a_string_or_nothing() {
-        assert_eq!(
-            anchors(r#"{"command":"emit","anchors":["1","2"]}"#),
-            ["1", "2"]
-        );
+        assert_eq!(anchors(r#"{"command":"emit","anchors":["1","2"]}"#), ["1", "2"]);
         assert_eq!(anchors(r#"{"command":"emit","anchors":"1"}"#), ["1"]);
         assert_eq!(anchors(r#"{"command":"emit","anchors":[]}"#), [""; 0]);
         assert_eq!(anchors(r#"{"command":"emit"}"#), [""; 0]);
@@ -426,46 +399,29 @@ mod tests {
         let values = read_tuple(&mut Scanner::new(text)).unwrap();
         let back: Vec<String> = values.iter().map(Value::to_json).collect();
         assert_eq!(format!("[{}]", back.join(", ")), text);
-        assert_eq!(
-            read_tuple(&mut Scanner::new("7")).unwrap().as_slice(),
-            [Value::Int(7)]
-        );
+        assert_eq!(read_tuple(&mut Scanner::new("7")).unwrap().as_slice(), [Value::Int(7)]);
     }
 
     #[test]
     fn batch_forms_are_told_apart() {
         assert_eq!(
             one(r#"{"done":1001,"emits":[[["a"],["b"]],[]]}"#),
-            Message::Done {
-                first: 1001,
-                emits: r#"[[["a"],["b"]],[]]"#
-            }
+            Message::Done { first: 1001, emits: r#"[[["a"],["b"]],[]]"# }
         );
         assert_eq!(
             one(r#"{"done":1001,"count":500}"#),
-            Message::DoneCount {
-                first: 1001,
-                count: 500
-            }
+            Message::DoneCount { first: 1001, count: 500 }
         );
         assert_eq!(
             one(r#"{"emit":7,"tuples":[["a"]],"stream":"s"}"#),
-            Message::EmitFrom {
-                input: 7,
-                tuples: r#"[["a"]]"#,
-                stream: Some("s".into())
-            }
+            Message::EmitFrom { input: 7, tuples: r#"[["a"]]"#, stream: Some("s".into()) }
         );
         assert_eq!(
             one(r#"{"messages":[[1,["a"]]]}"#),
-            Message::Spouted {
-                messages: r#"[[1,["a"]]]"#
-            }
+            Message::Spouted { messages: r#"[[1,["a"]]]"# }
         );
         assert_eq!(
-            parse_frame("[{\"command\":\"sync\"}, {\"command\":\"exhausted\"}]")
-                .unwrap()
-                .len(),
+            parse_frame("[{\"command\":\"sync\"}, {\"command\":\"exhausted\"}]").unwrap().len(),
             2
         );
     }
@@ -484,11 +440,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_kept_whole() {
-        for text in [
-            r#"{"command":"dance"}"#,
-            r#"{"command":"ack"}"#,
-            r#"{"done":"x"}"#,
-        ] {
+        for text in [r#"{"command":"dance"}"#, r#"{"command":"ack"}"#, r#"{"done":"x"}"#] {
             assert_eq!(one(text), Message::Unknown { text });
         }
         for text in [r#"{"a":1}"#, "{}"] {
@@ -506,13 +458,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(level_of(r#"{"command":"log","msg":"a"}"#), Level::Info);
-        assert_eq!(
-            level_of(r#"{"command":"log","msg":"a","level":4}"#),
-            Level::Error
-        );
-        assert_eq!(
-            level_of(r#"{"command":"log","msg":7,"level":"x"}"#),
-            Level::Info
-        );
+        assert_eq!(level_of(r#"{"command":"log","msg":"a","level":4}"#), Level::Error);
+        assert_eq!(level_of(r#"{"command":"log","msg":7,"level":"x"}"#), Level::Info);
     }
 }

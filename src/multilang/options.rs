@@ -36,10 +36,7 @@ pub enum TaskIds {
 /// How to run a component as a child process.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch that users write by its name"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that users write by its name")]
 pub struct CommandOptions {
     /// Program and arguments, passed as they are, without a shell. `{sdk}` stands for the folder of
     /// the SDKs.
@@ -125,10 +122,7 @@ impl CommandOptions {
             problems.push(problem.with_help("write command = [\"python3\", \"split.py\"]"));
         }
         if self.command.iter().any(|part| part.contains('\0')) {
-            problems.push(OptionProblem::at(
-                "command",
-                "an argument has a NUL character in it",
-            ));
+            problems.push(OptionProblem::at("command", "an argument has a NUL character in it"));
         }
         if self.max_in_flight == 0 {
             let problem = OptionProblem::at("max_in_flight", "at least 1 is needed");

@@ -40,10 +40,7 @@ pub(super) enum Ended {
 }
 
 #[derive(Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the ends of two pipes, which come in any order"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the ends of two pipes, which come in any order")]
 struct State {
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,
@@ -148,11 +145,7 @@ impl Pipes {
     /// Takes the end of the life, once it is over and all its output was taken.
     pub(super) fn take_ended(&self) -> Option<Ended> {
         let mut state = self.lock();
-        if state.output.is_empty() {
-            state.ended.take()
-        } else {
-            None
-        }
+        if state.output.is_empty() { state.ended.take() } else { None }
     }
 
     /// The last lines of stderr.

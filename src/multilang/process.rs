@@ -13,9 +13,9 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{interval, sleep, timeout};
 
-use crate::base::{Job, Spawner};
+use crate::base::{Job, Spawner, Timestamp, now};
 use crate::component::{Level, Reporter};
 
 use super::command::CommandLine;
@@ -85,12 +85,10 @@ async fn run(
     };
     let group = Group(child.id().unwrap_or_default());
     pipes.set_pid(Some(group.0));
-    let reader = child.stdout.take().map(|stdout| {
-        io.spawn(
-            Job::Owned("child stdout"),
-            read_output(stdout, pipes.clone()),
-        )
-    });
+    let reader = child
+        .stdout
+        .take()
+        .map(|stdout| io.spawn(Job::Owned("child stdout"), read_output(stdout, pipes.clone())));
     let stderr = child.stderr.take().map(|stderr| {
         let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
         io.spawn(Job::Owned("child stderr"), job)
@@ -115,10 +113,8 @@ async fn run(
 }
 
 fn spawn(command: &CommandLine) -> io::Result<Child> {
-    let (program, arguments) = command
-        .argv
-        .split_first()
-        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let (program, arguments) =
+        command.argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     check_folder(&command.dir)?;
     let mut spawned = Command::new(program);
     spawned
@@ -200,7 +196,7 @@ async fn wait(
         tokio::select! {
             status = child.wait() => return status,
             () = wished(&mut wishes) => {}
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            () = sleep(due.unwrap_or_default().since(now())), if due.is_some() => {}
             _ = pulse.tick() => pipes.ring(),
         }
     }
@@ -215,15 +211,15 @@ async fn wished(wishes: &mut watch::Receiver<Wish>) {
 /// SIGTERM a grace after the wish to stop, SIGKILL another grace later.
 #[derive(Debug, Default)]
 struct Ladder {
-    stop_since: Option<Instant>,
+    stop_since: Option<Timestamp>,
     terminated: bool,
     killed: bool,
 }
 
 impl Ladder {
     /// Sends what is due; when the next signal is.
-    fn step(&mut self, wish: Wish, grace: Duration, group: &Group) -> Option<Instant> {
-        let now = Instant::now();
+    fn step(&mut self, wish: Wish, grace: Duration, group: &Group) -> Option<Timestamp> {
+        let now = now();
         if wish >= Wish::Stop {
             self.stop_since.get_or_insert(now);
         }

@@ -30,10 +30,7 @@ pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
     if let Ok(found) = message_at(frame, last_line) {
         return found;
     }
-    suffix(frame).unwrap_or_else(|| Salvaged {
-        stray: frame,
-        messages: Messages::new(),
-    })
+    suffix(frame).unwrap_or_else(|| Salvaged { stray: frame, messages: Messages::new() })
 }
 
 /// The messages from `at` on, or how many bytes it took to see that there are none.
@@ -42,10 +39,7 @@ fn message_at(frame: &str, at: usize) -> Result<Salvaged<'_>, usize> {
     if matches!(messages.as_slice(), [Message::Foreign { .. }]) {
         return Err(frame.len() - at);
     }
-    Ok(Salvaged {
-        stray: frame[..at].trim_end_matches(['\n', '\r']),
-        messages,
-    })
+    Ok(Salvaged { stray: frame[..at].trim_end_matches(['\n', '\r']), messages })
 }
 
 fn suffix(frame: &str) -> Option<Salvaged<'_>> {
@@ -95,10 +89,7 @@ mod tests {
     fn clean_frames_are_taken_whole() {
         assert_eq!(stray_and_count("{\"command\":\"sync\"}"), ("", 1));
         assert_eq!(stray_and_count("{\"command\":\n\"sync\"}"), ("", 1));
-        assert_eq!(
-            stray_and_count("[{\"done\":1,\"count\":2},{\"command\":\"sync\"}]"),
-            ("", 2)
-        );
+        assert_eq!(stray_and_count("[{\"done\":1,\"count\":2},{\"command\":\"sync\"}]"), ("", 2));
     }
 
     #[test]

@@ -39,10 +39,7 @@ pub fn unpack(run_dir: &Path) -> Result<PathBuf, SdkError> {
     let draft = run_dir.join(format!(".sdk-{:016x}", fastrand::u64(..)));
     let written = write_packages(&draft).and_then(|()| match fs::rename(&draft, &folder) {
         Err(_) if folder.is_dir() => Ok(()), // Another worker was first.
-        Err(source) => Err(SdkError {
-            path: folder.clone(),
-            source,
-        }),
+        Err(source) => Err(SdkError { path: folder.clone(), source }),
         Ok(()) => Ok(()),
     });
     if draft.exists() {
@@ -60,10 +57,7 @@ fn write_packages(folder: &Path) -> Result<(), SdkError> {
     }
     for path in Node::iter().filter(|path| is_package_file(path)) {
         if let Some(file) = Node::get(&path) {
-            write_file(
-                &folder.join("node/galewire").join(path.as_ref()),
-                &file.data,
-            )?;
+            write_file(&folder.join("node/galewire").join(path.as_ref()), &file.data)?;
         }
     }
     Ok(())
@@ -73,21 +67,12 @@ fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent)
         .and_then(|()| fs::write(path, data))
-        .map_err(|source| SdkError {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| SdkError { path: path.to_owned(), source })
 }
 
 /// Whether a file of the source tree belongs to the package that users get.
 fn is_package_file(path: &str) -> bool {
-    let development = [
-        "tests",
-        "test",
-        "node_modules",
-        "__pycache__",
-        ".pytest_cache",
-    ];
+    let development = ["tests", "test", "node_modules", "__pycache__", ".pytest_cache"];
     !path.split('/').any(|part| development.contains(&part))
         && Path::new(path)
             .extension()
@@ -115,13 +100,7 @@ mod tests {
         std::thread::scope(|scope| {
             let unpacked: Vec<_> = (0..4).map(|_| scope.spawn(|| unpack(run.path()))).collect();
             for one in unpacked {
-                assert!(
-                    one.join()
-                        .unwrap()
-                        .unwrap()
-                        .join("python/galewire")
-                        .is_dir()
-                );
+                assert!(one.join().unwrap().unwrap().join("python/galewire").is_dir());
             }
         });
         assert_eq!(fs::read_dir(run.path()).unwrap().count(), 1);

@@ -48,11 +48,7 @@ impl Life {
             &context.io,
             context.reporter.clone(),
         );
-        let life = Self {
-            component: context.component.clone(),
-            command,
-            process,
-        };
+        let life = Self { component: context.component.clone(), command, process };
         Ok((life, handshake))
     }
 
@@ -64,9 +60,7 @@ impl Life {
     /// Gives the child what waits for it.
     pub(super) fn send(&self, outbox: &mut Outbox) {
         if outbox.len() > 0 {
-            self.process
-                .pipes()
-                .send(outbox.take_urgent(), outbox.take_data());
+            self.process.pipes().send(outbox.take_urgent(), outbox.take_data());
         }
     }
 
@@ -112,10 +106,6 @@ impl Life {
             .into_iter()
             .filter(|part| !part.is_empty())
             .collect();
-        if parts.is_empty() {
-            error
-        } else {
-            error.with_detail(parts.join("\n"))
-        }
+        if parts.is_empty() { error } else { error.with_detail(parts.join("\n")) }
     }
 }

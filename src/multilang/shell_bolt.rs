@@ -31,11 +31,7 @@ struct Open {
 impl ShellBolt {
     /// A bolt that is not started yet.
     pub fn new(options: CommandOptions) -> Self {
-        Self {
-            options,
-            open: None,
-            closing: false,
-        }
+        Self { options, open: None, closing: false }
     }
 
     /// Hears the child, does what is due, and sends what came of it.
@@ -108,9 +104,7 @@ impl Bolt for ShellBolt {
     }
 
     fn ready(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.session.ready() && open.life.has_room())
+        self.open.as_ref().is_some_and(|open| open.session.ready() && open.life.has_room())
     }
 
     fn idle(&mut self, _out: &mut Collector<'_>) -> Result<(), ComponentError> {
@@ -145,9 +139,7 @@ impl Bolt for ShellBolt {
     }
 
     fn holds_memory(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.session.keeps_memory())
+        self.open.as_ref().is_some_and(|open| open.session.keeps_memory())
     }
 
     fn held(&self) -> usize {

@@ -48,12 +48,7 @@ struct Open {
 impl ShellSpout {
     /// A spout that is not started yet.
     pub fn new(options: CommandOptions) -> Self {
-        Self {
-            options,
-            open: None,
-            active: true,
-            closing: false,
-        }
+        Self { options, open: None, active: true, closing: false }
     }
 
     fn turn(&mut self, at: Timestamp, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
@@ -115,12 +110,7 @@ impl Spout for ShellSpout {
         let mut session = SpoutSession::new(&self.options, context, &handshake, first_id, now());
         session.set_active(self.active);
         life.send(session.outbox());
-        self.open = Some(Open {
-            life,
-            session,
-            waker: context.waker.clone(),
-            told: 0,
-        });
+        self.open = Some(Open { life, session, waker: context.waker.clone(), told: 0 });
         Ok(())
     }
 
@@ -170,9 +160,7 @@ impl Spout for ShellSpout {
     }
 
     fn ready(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.session.ready() && open.life.has_room())
+        self.open.as_ref().is_some_and(|open| open.session.ready() && open.life.has_room())
     }
 
     fn activate(&mut self) {
@@ -196,9 +184,7 @@ impl Spout for ShellSpout {
             return Progress::Done;
         };
         let mut late = Late(0);
-        let ended = open
-            .turn(now(), &mut SpoutCollector::new(&mut late))
-            .is_err();
+        let ended = open.turn(now(), &mut SpoutCollector::new(&mut late)).is_err();
         for _ in 0..late.0 {
             open.session.desk().complain(
                 "emitted_while_stopping",

@@ -70,11 +70,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// Where something else comes next.
     pub fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), JsonError> {
-        if self.take(byte) {
-            Ok(())
-        } else {
-            Err(self.error(expected))
-        }
+        if self.take(byte) { Ok(()) } else { Err(self.error(expected)) }
     }
 
     /// Between two elements of an array or object: true after a comma, false after `close`.
@@ -96,11 +92,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// Where more than white space is left.
     pub fn finish(&mut self) -> Result<(), JsonError> {
-        if self.peek().is_none() {
-            Ok(())
-        } else {
-            Err(self.error("the end"))
-        }
+        if self.peek().is_none() { Ok(()) } else { Err(self.error("the end")) }
     }
 
     /// Takes an object's key and its colon. Escapes in keys are decoded.
@@ -136,16 +128,10 @@ impl<'a> Scanner<'a> {
                 Some(b'\\') => at = self.escape(at)?,
                 Some(byte) if *byte >= 0x20 => at += 1,
                 Some(_) => {
-                    return Err(JsonError {
-                        at,
-                        expected: "an escaped control character",
-                    });
+                    return Err(JsonError { at, expected: "an escaped control character" });
                 }
                 None => {
-                    return Err(JsonError {
-                        at,
-                        expected: "a closing quote",
-                    });
+                    return Err(JsonError { at, expected: "a closing quote" });
                 }
             }
         }
@@ -162,10 +148,7 @@ impl<'a> Scanner<'a> {
             {
                 Ok(at + 6)
             }
-            _ => Err(JsonError {
-                at,
-                expected: "an escape",
-            }),
+            _ => Err(JsonError { at, expected: "an escape" }),
         }
     }
 
@@ -253,21 +236,10 @@ impl<'a> Scanner<'a> {
             while bytes.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;
             }
-            if at == start {
-                Err(JsonError {
-                    at,
-                    expected: "a digit",
-                })
-            } else {
-                Ok(at)
-            }
+            if at == start { Err(JsonError { at, expected: "a digit" }) } else { Ok(at) }
         };
         let mut at = self.at + usize::from(bytes[self.at] == b'-');
-        at = if bytes.get(at) == Some(&b'0') {
-            at + 1
-        } else {
-            digits(at)?
-        };
+        at = if bytes.get(at) == Some(&b'0') { at + 1 } else { digits(at)? };
         if bytes.get(at) == Some(&b'.') {
             at = digits(at + 1)?;
         }
@@ -280,10 +252,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn error(&self, expected: &'static str) -> JsonError {
-        JsonError {
-            at: self.at,
-            expected,
-        }
+        JsonError { at: self.at, expected }
     }
 }
 
@@ -312,11 +281,7 @@ pub(super) fn decode_string(quoted: &str) -> Cow<'_, [u8]> {
             b'u' => {
                 let mut code = hex4(&inner[at..]);
                 at += 4;
-                let low = if inner[at..].starts_with(b"\\u") {
-                    hex4(&inner[at + 2..])
-                } else {
-                    0
-                };
+                let low = if inner[at..].starts_with(b"\\u") { hex4(&inner[at + 2..]) } else { 0 };
                 if (0xd800..0xdc00).contains(&code) && (0xdc00..0xe000).contains(&low) {
                     code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
                     at += 6;
@@ -330,9 +295,10 @@ pub(super) fn decode_string(quoted: &str) -> Cow<'_, [u8]> {
 }
 
 fn hex4(digits: &[u8]) -> u32 {
-    digits.iter().take(4).fold(0, |code, &digit| {
-        code << 4 | char::from(digit).to_digit(16).unwrap_or(0)
-    })
+    digits
+        .iter()
+        .take(4)
+        .fold(0, |code, &digit| code << 4 | char::from(digit).to_digit(16).unwrap_or(0))
 }
 
 fn push_code(code: u32, out: &mut Vec<u8>) {
@@ -404,18 +370,14 @@ fn parse_scalar(text: &str) -> Value {
         "NaN" => Value::Float(f64::NAN),
         "Infinity" => Value::Float(f64::INFINITY),
         "-Infinity" => Value::Float(f64::NEG_INFINITY),
-        _ if text.starts_with('"') => Value::Str(
-            String::from_utf8_lossy(&decode_string(text))
-                .as_ref()
-                .into(),
-        ),
-        _ => text
-            .parse()
-            .map(Value::Int)
-            .or_else(|_| text.parse().map(Value::Float))
-            .unwrap_or_else(|_: std::num::ParseFloatError| {
-                Value::Json(RawJson::from_scanned(text))
-            }),
+        _ if text.starts_with('"') => {
+            Value::Str(String::from_utf8_lossy(&decode_string(text)).as_ref().into())
+        }
+        _ => {
+            text.parse().map(Value::Int).or_else(|_| text.parse().map(Value::Float)).unwrap_or_else(
+                |_: std::num::ParseFloatError| Value::Json(RawJson::from_scanned(text)),
+            )
+        }
     }
 }
 
@@ -532,10 +494,7 @@ mod tests {
     fn surrogate_pairs_decode_and_lone_ones_stay_apart() {
         assert_eq!(decode_string("\"\\ud834\\udd1e\"").as_ref(), "𝄞".as_bytes());
         assert_eq!(decode_string("\"\\ud800\"").as_ref(), [0xed, 0xa0, 0x80]);
-        assert_eq!(
-            decode_string("\"\\ud800\\u0041\"").as_ref(),
-            [0xed, 0xa0, 0x80, b'A']
-        );
+        assert_eq!(decode_string("\"\\ud800\\u0041\"").as_ref(), [0xed, 0xa0, 0x80, b'A']);
     }
 
     proptest! {

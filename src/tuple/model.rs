@@ -58,16 +58,12 @@ impl Tuple {
 
     /// What is needed to ack or fail the tuple later, once its values have gone elsewhere.
     pub fn ticket(&self) -> Ticket {
-        Ticket {
-            anchors: self.anchors.clone(),
-        }
+        Ticket { anchors: self.anchors.clone() }
     }
 
     /// The same, giving the tuple up.
     pub fn into_ticket(self) -> Ticket {
-        Ticket {
-            anchors: self.anchors,
-        }
+        Ticket { anchors: self.anchors }
     }
 
     /// About how many bytes the tuple takes in a queue.

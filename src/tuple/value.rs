@@ -71,8 +71,7 @@ impl Value {
             [b'-', b'1'..=b'9', rest @ ..] | [b'1'..=b'9', rest @ ..]
                 if rest.len() < 17 && rest.iter().all(u8::is_ascii_digit) =>
             {
-                text.parse()
-                    .map_or_else(|_| Self::Json(RawJson::from_scanned(text)), Self::Int)
+                text.parse().map_or_else(|_| Self::Json(RawJson::from_scanned(text)), Self::Int)
             }
             b"0" => Self::Int(0),
             _ => Self::Json(RawJson::from_scanned(text)),
@@ -126,10 +125,9 @@ impl Value {
         match self {
             Self::Str(text) if text.is_heap_allocated() => text.len(),
             Self::Json(raw) if raw.0.is_heap_allocated() => raw.0.len(),
-            Self::List(items) => items
-                .iter()
-                .map(|item| size_of::<Self>() + item.heap_bytes())
-                .sum(),
+            Self::List(items) => {
+                items.iter().map(|item| size_of::<Self>() + item.heap_bytes()).sum()
+            }
             Self::Map(entries) => entries
                 .iter()
                 .map(|(key, item)| size_of::<Self>() + 24 + key.len() + item.heap_bytes())
@@ -148,11 +146,7 @@ impl Value {
             Self::Int(number) => write_display(out, *number),
             Self::Float(number) if number.is_nan() => out.extend_from_slice(b"NaN"),
             Self::Float(number) if number.is_infinite() => {
-                out.extend_from_slice(if *number > 0.0 {
-                    b"Infinity"
-                } else {
-                    b"-Infinity"
-                });
+                out.extend_from_slice(if *number > 0.0 { b"Infinity" } else { b"-Infinity" });
             }
             Self::Float(number) => {
                 use std::io::Write as _;
@@ -256,10 +250,7 @@ impl From<&serde_json::Value> for Value {
             serde_json::Value::String(text) => Self::from(text.as_str()),
             serde_json::Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
             serde_json::Value::Object(entries) => Self::Map(
-                entries
-                    .iter()
-                    .map(|(key, item)| (key.as_str().into(), Self::from(item)))
-                    .collect(),
+                entries.iter().map(|(key, item)| (key.as_str().into(), Self::from(item))).collect(),
             ),
         }
     }
@@ -271,14 +262,9 @@ mod tests {
 
     #[test]
     fn scanned_json_keeps_what_parsing_would_spoil() {
-        for text in [
-            "1180591620717411303424",
-            "1e400",
-            "-0.0",
-            "\"\\ud800\"",
-            "\"\\u0061\"",
-            "[1.0]",
-        ] {
+        for text in
+            ["1180591620717411303424", "1e400", "-0.0", "\"\\ud800\"", "\"\\u0061\"", "[1.0]"]
+        {
             let value = Value::from_scanned_json(text);
             assert_eq!(value.to_json(), text);
         }
@@ -290,24 +276,15 @@ mod tests {
         assert_eq!(Value::from_scanned_json("-12"), Value::Int(-12));
         assert_eq!(Value::from_scanned_json("0"), Value::Int(0));
         assert_eq!(Value::from_scanned_json("-0").to_json(), "-0");
-        assert_eq!(
-            Value::from_scanned_json("\"\\u0061\"").as_str().unwrap(),
-            "a"
-        );
+        assert_eq!(Value::from_scanned_json("\"\\u0061\"").as_str().unwrap(), "a");
         assert_eq!(Value::from_scanned_json("1.0").as_int(), Some(1));
     }
 
     #[test]
     fn json_out_is_ascii_on_one_line() {
         let value = Value::Json(RawJson::new("{\"k\" :\n [\"日本 𝄞\"]}").unwrap());
-        assert_eq!(
-            value.to_json(),
-            "{\"k\" :  [\"\\u65e5\\u672c \\ud834\\udd1e\"]}"
-        );
-        assert_eq!(
-            Value::from("a\n\u{1}\"\\é").to_json(),
-            "\"a\\n\\u0001\\\"\\\\\\u00e9\""
-        );
+        assert_eq!(value.to_json(), "{\"k\" :  [\"\\u65e5\\u672c \\ud834\\udd1e\"]}");
+        assert_eq!(Value::from("a\n\u{1}\"\\é").to_json(), "\"a\\n\\u0001\\\"\\\\\\u00e9\"");
         assert_eq!(Value::Float(1.0).to_json(), "1.0");
         assert_eq!(Value::Float(f64::NEG_INFINITY).to_json(), "-Infinity");
     }

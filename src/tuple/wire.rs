@@ -154,11 +154,7 @@ impl<'a> Reader<'a> {
     /// A varint that counts things of at least one byte each.
     pub fn count(&mut self) -> Result<usize, WireError> {
         let count = usize::try_from(self.varint()?).map_err(|_| WireError::Malformed("count"))?;
-        if count > self.0.len() {
-            Err(WireError::Truncated)
-        } else {
-            Ok(count)
-        }
+        if count > self.0.len() { Err(WireError::Truncated) } else { Ok(count) }
     }
 
     /// A varint of at most 32 bits.
@@ -169,9 +165,7 @@ impl<'a> Reader<'a> {
     /// Eight bytes, little-endian.
     pub fn u64(&mut self) -> Result<u64, WireError> {
         let bytes = self.bytes(8)?;
-        Ok(u64::from_le_bytes(
-            bytes.try_into().expect("eight bytes were taken"),
-        ))
+        Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
     }
 
     /// Text behind its length.
@@ -210,13 +204,7 @@ impl<'a> Reader<'a> {
         for _ in 0..count {
             values.push(self.value(0)?);
         }
-        Ok(Tuple {
-            values,
-            anchors,
-            source,
-            stream,
-            flags,
-        })
+        Ok(Tuple { values, anchors, source, stream, flags })
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, WireError> {
@@ -314,16 +302,8 @@ mod tests {
 
     #[test]
     fn bytes_on_the_wire_are_pinned() {
-        let mut tuple = Tuple::new(
-            TaskId(300),
-            StreamIdx(1),
-            [Value::from("hi"), Value::Int(-3)],
-        );
-        tuple.anchors.push(Anchor {
-            root: RootId(1),
-            edge: EdgeId(2),
-            spout: TaskId(4),
-        });
+        let mut tuple = Tuple::new(TaskId(300), StreamIdx(1), [Value::from("hi"), Value::Int(-3)]);
+        tuple.anchors.push(Anchor { root: RootId(1), edge: EdgeId(2), spout: TaskId(4) });
         tuple.flags = Flags::SUSPECT;
         let mut bytes = Vec::new();
         put_tuple(&tuple, &mut bytes);
@@ -342,9 +322,7 @@ mod tests {
 
     #[test]
     fn unknown_header_fields_are_skipped() {
-        let bytes = [
-            1, 0, 0, 0, /* one field: tag 9, three bytes */ 1, 9, 3, 7, 7, 7, 1, 0,
-        ];
+        let bytes = [1, 0, 0, 0, /* one field: tag 9, three bytes */ 1, 9, 3, 7, 7, 7, 1, 0];
         let tuple = Reader::new(&bytes).tuple().unwrap();
         assert_eq!(tuple, Tuple::new(TaskId(1), StreamIdx(0), [Value::Null]));
     }

@@ -34,10 +34,7 @@ pub(super) struct Alone {
 
 /// The session of one life of one child.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "facts about the child, each true on its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about the child, each true on its own")]
 pub struct BoltSession {
     pub(super) framer: Framer,
     pub(super) settings: Settings,
@@ -157,13 +154,7 @@ impl BoltSession {
 
     fn send(&mut self, tuple: Tuple, now: Timestamp) {
         let suspect = tuple.flags.contains(Flags::SUSPECT);
-        let Tuple {
-            values,
-            anchors,
-            source,
-            stream,
-            flags,
-        } = tuple;
+        let Tuple { values, anchors, source, stream, flags } = tuple;
         let (id, forgotten) = self.open.push(OpenTuple {
             ticket: Ticket { anchors },
             flags,
@@ -176,8 +167,7 @@ impl BoltSession {
                 "the child answers too few of its tuples: the oldest are left to time out",
             );
         }
-        self.outbox
-            .tuple(&mut self.sources, (source, stream), id, &values);
+        self.outbox.tuple(&mut self.sources, (source, stream), id, &values);
         self.flow.give(id);
         self.last_given = now;
         if suspect {
@@ -280,11 +270,7 @@ impl BoltSession {
         let only = self.open.len() == 1;
         let alone = self.alone.take().map(|alone| alone.id);
         for (id, tuple) in self.open.take_all() {
-            let kind = if only || alone == Some(id) {
-                FailKind::DiedAlone
-            } else {
-                FailKind::Died
-            };
+            let kind = if only || alone == Some(id) { FailKind::DiedAlone } else { FailKind::Died };
             if !tuple.failed {
                 out.fail_as(tuple.ticket, kind, reason);
             }
@@ -305,11 +291,7 @@ impl BoltSession {
 
     fn give_back(&mut self, kind: FailKind, reason: &str, out: &mut Collector<'_>) {
         // What the child never got cannot have killed it.
-        let kind = if kind == FailKind::DiedAlone {
-            FailKind::Died
-        } else {
-            kind
-        };
+        let kind = if kind == FailKind::DiedAlone { FailKind::Died } else { kind };
         for tuple in self.waiting.drain(..) {
             out.fail_as(tuple.into_ticket(), kind, reason);
         }

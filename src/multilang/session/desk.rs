@@ -52,8 +52,7 @@ impl Desk {
     /// Text that the child printed.
     pub(crate) fn stray(&self, text: &str) {
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            self.reporter
-                .log(Level::Info, &format!("[stdout{}] {line}", self.pid));
+            self.reporter.log(Level::Info, &format!("[stdout{}] {line}", self.pid));
         }
     }
 
@@ -103,10 +102,9 @@ impl Desk {
         let metrics = self.reporter.metrics();
         let parsed = parse_value(params);
         let field = |name: &str| match &parsed {
-            Value::Map(entries) => entries
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value),
+            Value::Map(entries) => {
+                entries.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+            }
             _ => None,
         };
         let kind = field("type").and_then(Value::as_str).unwrap_or_default();
@@ -158,11 +156,7 @@ fn is_round(count: u64) -> bool {
 }
 
 fn times(count: u64) -> String {
-    if count == 1 {
-        String::new()
-    } else {
-        format!(" ({count} times so far)")
-    }
+    if count == 1 { String::new() } else { format!(" ({count} times so far)") }
 }
 
 #[cfg(test)]
@@ -173,10 +167,7 @@ mod tests {
     fn a_traceback_is_headed_by_its_last_line() {
         let trace = "Traceback (most recent call last):\n  File \"a\"\nValueError: no\n";
         assert_eq!(headline(trace).0, "ValueError: no");
-        assert_eq!(
-            headline("boom\n  at x.js:1"),
-            ("boom", Some("boom\n  at x.js:1"))
-        );
+        assert_eq!(headline("boom\n  at x.js:1"), ("boom", Some("boom\n  at x.js:1")));
         assert_eq!(headline("reported\n"), ("reported", None));
     }
 

@@ -50,10 +50,7 @@ impl Flow {
 
     /// Tuples given behind the last marker and not known to be taken.
     pub(crate) fn unmarked(&self) -> u64 {
-        let marked = self
-            .markers
-            .back()
-            .map_or(self.taken, |marker| marker.after);
+        let marked = self.markers.back().map_or(self.taken, |marker| marker.after);
         self.given - marked.max(self.taken)
     }
 
@@ -65,10 +62,7 @@ impl Flow {
     /// A marker is written now; its number.
     pub(crate) fn mark(&mut self) -> u64 {
         self.written += 1;
-        self.markers.push_back(Marker {
-            number: self.written,
-            after: self.given,
-        });
+        self.markers.push_back(Marker { number: self.written, after: self.given });
         self.written
     }
 

@@ -38,29 +38,15 @@ fn conf(
     let defaults = [
         ("topology.name", json!(context.topology)),
         ("topology.debug", json!(false)),
-        (
-            "topology.message.timeout.secs",
-            json!(context.message_timeout.as_secs().max(1)),
-        ),
+        ("topology.message.timeout.secs", json!(context.message_timeout.as_secs().max(1))),
         ("topology.acker.executors", json!(1)),
         ("topology.workers", json!(1)),
     ];
     conf.extend(defaults.map(|(key, value)| (key.to_owned(), value)));
-    conf.extend(
-        context
-            .conf
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
-    let tick = context
-        .tick
-        .map_or(Json::Null, |tick| seconds(tick.as_secs_f64()));
+    conf.extend(context.conf.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let tick = context.tick.map_or(Json::Null, |tick| seconds(tick.as_secs_f64()));
     conf.insert("topology.tick.tuple.freq.secs".to_owned(), tick);
-    conf.extend(
-        config
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
+    conf.extend(config.iter().map(|(key, value)| (key.clone(), value.clone())));
     if let Some(limits) = offer {
         let offer = json!({
             "version": 1, "max_tuples": limits.max_tuples, "max_bytes": limits.max_bytes,
@@ -73,11 +59,7 @@ fn conf(
 
 /// A number of seconds, whole where it is.
 pub(crate) fn seconds(seconds: f64) -> Json {
-    if seconds.fract() == 0.0 {
-        json!(seconds as u64)
-    } else {
-        json!(seconds)
-    }
+    if seconds.fract() == 0.0 { json!(seconds as u64) } else { json!(seconds) }
 }
 
 /// Storm's view of the topology around one task.
@@ -87,11 +69,8 @@ fn context_maps(context: &Context) -> Json {
         .iter()
         .map(|(task, component)| (task.to_string(), json!(component)))
         .collect();
-    let streams: Vec<&str> = context
-        .outputs
-        .iter()
-        .map(|output| output.decl.name.as_str())
-        .collect();
+    let streams: Vec<&str> =
+        context.outputs.iter().map(|output| output.decl.name.as_str()).collect();
     let fields: Map<String, Json> = context
         .outputs
         .iter()
@@ -131,9 +110,7 @@ fn sources(
 ) -> Map<String, Json> {
     let mut sources: Map<String, Json> = Map::new();
     for input in &context.inputs {
-        let streams = sources
-            .entry(input.component.clone())
-            .or_insert_with(|| json!({}));
+        let streams = sources.entry(input.component.clone()).or_insert_with(|| json!({}));
         if let Json::Object(streams) = streams {
             streams.insert(input.decl.name.clone(), what(input));
         }

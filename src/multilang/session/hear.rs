@@ -31,11 +31,7 @@ impl BoltSession {
         match message {
             Message::Done { first, emits } => self.done(*first, emits, out)?,
             Message::DoneCount { first, count } => self.done_count(*first, *count, out),
-            Message::EmitFrom {
-                input,
-                tuples,
-                stream,
-            } => {
+            Message::EmitFrom { input, tuples, stream } => {
                 self.emit_from(*input, tuples, stream.as_deref(), out)?;
             }
             Message::Emit(emit) => self.emit(emit, out)?,
@@ -58,8 +54,7 @@ impl BoltSession {
             Message::Drained { id } => self.drain = self.drain.answered(id),
             Message::Ended { id } => self.end = self.end.answered(id),
             Message::Exhausted | Message::Spouted { .. } => {
-                self.desk
-                    .complain("unknown_messages", "a bolt sent a message of a spout");
+                self.desk.complain("unknown_messages", "a bolt sent a message of a spout");
             }
             Message::Unknown { text } | Message::Foreign { text } => {
                 let text: String = text.chars().take(200).collect();
@@ -72,8 +67,7 @@ impl BoltSession {
 
     fn greet(&mut self, hello: &Hello<'_>, now: Timestamp) {
         if self.greeted {
-            self.desk
-                .complain("unknown_messages", "the child sent its pid again");
+            self.desk.complain("unknown_messages", "the child sent its pid again");
             return;
         }
         self.greeted = true;
@@ -82,12 +76,8 @@ impl BoltSession {
         if hello.batch && self.settings.offer_batch {
             self.outbox.use_batch(BatchLimits::OFFER);
         }
-        let sdk = hello
-            .sdk
-            .as_deref()
-            .unwrap_or("a client of Storm's protocol");
-        self.desk
-            .log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
+        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
+        self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
         self.send_waiting(now);
     }
 
@@ -117,10 +107,7 @@ impl BoltSession {
                 };
                 let sent = match &stream {
                     Ok(stream) => out
-                        .emit_with(Emission {
-                            stream: *stream,
-                            ..emission
-                        })
+                        .emit_with(Emission { stream: *stream, ..emission })
                         .map_err(|error| error.to_string()),
                     Err(reason) => Err(reason.clone()),
                 };
@@ -248,13 +235,8 @@ impl BoltSession {
             let anchors: SmallVec<[&Anchors; 4]> =
                 inputs().map(|input| &input.ticket.anchors).collect();
             let flags = inputs().fold(Flags::default(), |all, input| all.union(input.flags));
-            out.emit_with(Emission {
-                stream,
-                anchors: &anchors,
-                flags,
-                ..emission
-            })
-            .map_err(|error| error.to_string())
+            out.emit_with(Emission { stream, anchors: &anchors, flags, ..emission })
+                .map_err(|error| error.to_string())
         });
         let Err(reason) = sent else { return };
         self.desk.refuse("emissions_refused", &reason);

@@ -18,11 +18,7 @@ pub(crate) struct Liveness {
 impl Liveness {
     /// Starts now; looks are expected at least every `longest_step`.
     pub(crate) fn new(now: Timestamp, longest_step: Duration) -> Self {
-        Self {
-            silent: Duration::ZERO,
-            last: now,
-            longest_step,
-        }
+        Self { silent: Duration::ZERO, last: now, longest_step }
     }
 
     /// Output came: any output is a sign of life.

@@ -67,9 +67,5 @@ impl BoltSession {
 }
 
 fn progress(mark: Mark) -> Progress {
-    if mark == Mark::Passed {
-        Progress::Done
-    } else {
-        Progress::Pending
-    }
+    if mark == Mark::Passed { Progress::Done } else { Progress::Pending }
 }

@@ -40,10 +40,7 @@ pub(crate) struct OpenTuples {
 impl OpenTuples {
     /// An empty table; `first` is the number of the first tuple.
     pub(crate) fn new(first: u64) -> Self {
-        Self {
-            first,
-            ..Self::default()
-        }
+        Self { first, ..Self::default() }
     }
 
     /// How many are open.
@@ -62,11 +59,8 @@ impl OpenTuples {
         let id = self.first + self.ring.len() as u64;
         self.ring.push_back(Some(tuple));
         self.count += 1;
-        let forgotten = if self.count > MAX_OPEN {
-            self.old.pop_first().map(|(_, tuple)| tuple)
-        } else {
-            None
-        };
+        let forgotten =
+            if self.count > MAX_OPEN { self.old.pop_first().map(|(_, tuple)| tuple) } else { None };
         self.count -= usize::from(forgotten.is_some());
         (id, forgotten)
     }
@@ -184,9 +178,7 @@ mod tests {
     #[test]
     fn too_many_open_tuples_push_the_oldest_out() {
         let mut table = OpenTuples::new(1);
-        let forgotten = (0..MAX_OPEN + 10)
-            .filter(|_| table.push(tuple()).1.is_some())
-            .count();
+        let forgotten = (0..MAX_OPEN + 10).filter(|_| table.push(tuple()).1.is_some()).count();
         assert_eq!((forgotten, table.len()), (10, MAX_OPEN));
     }
 }

@@ -34,10 +34,7 @@ pub(crate) struct BatchLimits {
 
 impl BatchLimits {
     /// What is offered to every child.
-    pub(crate) const OFFER: Self = Self {
-        max_tuples: 500,
-        max_bytes: 256 << 10,
-    };
+    pub(crate) const OFFER: Self = Self { max_tuples: 500, max_bytes: 256 << 10 };
 }
 
 /// Writes who sent a tuple; remembers the last source.
@@ -155,9 +152,7 @@ impl Outbox {
     }
 
     fn batch_tuple(&mut self, source: &[u8], place: usize, id: u64, values: &Values) {
-        let goes_on = self
-            .inputs
-            .is_some_and(|open| open.place == place && open.next == id);
+        let goes_on = self.inputs.is_some_and(|open| open.place == place && open.next == id);
         if goes_on {
             self.data.push(b',');
         } else {
@@ -167,10 +162,7 @@ impl Outbox {
             write!(self.data, ",\"first\":{id},\"tuples\":[").expect("a vector takes every write");
         }
         self.values(values);
-        self.inputs = Some(OpenInputs {
-            place,
-            next: id + 1,
-        });
+        self.inputs = Some(OpenInputs { place, next: id + 1 });
         if let (Some((start, tuples)), Some(limits)) = (&mut self.frame, self.batch) {
             *tuples += 1;
             let bytes = self.data.len() - *start;
@@ -205,8 +197,7 @@ impl Outbox {
     /// Answers an emit; overtakes what waits in the other lane.
     pub(crate) fn task_ids(&mut self, tasks: &[TaskId]) {
         if self.batch.is_some() {
-            self.urgent
-                .extend_from_slice(b"{\"command\":\"task_ids\",\"ids\":");
+            self.urgent.extend_from_slice(b"{\"command\":\"task_ids\",\"ids\":");
         }
         self.urgent.push(b'[');
         for (index, task) in tasks.iter().enumerate() {
@@ -347,12 +338,7 @@ mod tests {
         outbox.use_batch(BatchLimits::OFFER);
         let mut sources = sources();
         for (task, id, word) in [(4, 1, "a b"), (4, 2, "c"), (5, 3, "d"), (5, 5, "e")] {
-            outbox.tuple(
-                &mut sources,
-                (TaskId(task), StreamIdx(0)),
-                id,
-                &values(word),
-            );
+            outbox.tuple(&mut sources, (TaskId(task), StreamIdx(0)), id, &values(word));
         }
         outbox.message(b"{\"command\":\"drain\",\"id\":\"7\"}");
         let element = |task: u32, first: u64, tuples: &str| {
@@ -368,20 +354,14 @@ mod tests {
         );
         assert_eq!(text(&mut outbox), expected);
         outbox.task_ids(&[TaskId(5)]);
-        assert_eq!(
-            outbox.take_urgent(),
-            b"{\"command\":\"task_ids\",\"ids\":[5]}\nend\n"
-        );
+        assert_eq!(outbox.take_urgent(), b"{\"command\":\"task_ids\",\"ids\":[5]}\nend\n");
         assert_eq!(text(&mut outbox), "");
     }
 
     #[test]
     fn a_frame_has_at_most_the_inputs_that_were_offered() {
         let mut outbox = Outbox::new(Numbers::AsTheyAre);
-        outbox.use_batch(BatchLimits {
-            max_tuples: 2,
-            max_bytes: 1 << 20,
-        });
+        outbox.use_batch(BatchLimits { max_tuples: 2, max_bytes: 1 << 20 });
         for id in 1..=3 {
             outbox.tuple(&mut sources(), (TaskId(4), StreamIdx(0)), id, &values("a"));
         }

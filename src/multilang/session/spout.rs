@@ -78,10 +78,7 @@ pub(crate) enum Wanted {
 
 /// The session of one life of one child.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "facts about the child, each true on its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about the child, each true on its own")]
 pub(crate) struct SpoutSession {
     pub(super) framer: Framer,
     pub(super) settings: Settings,
@@ -169,26 +166,15 @@ impl SpoutSession {
     }
 
     fn may_ask_next(&self) -> bool {
-        if self.outbox.batch() {
-            self.asked.len() < NEXTS
-        } else {
-            self.asked.is_empty()
-        }
+        if self.outbox.batch() { self.asked.len() < NEXTS } else { self.asked.is_empty() }
     }
 
     /// Up to `max` messages are wanted.
     pub(crate) fn want(&mut self, max: usize, now: Timestamp) -> Wanted {
         self.pump(now);
         if self.exhausted {
-            let answered = self
-                .asked
-                .iter()
-                .all(|asked| asked.command != Command::Next);
-            return if answered {
-                Wanted::Exhausted
-            } else {
-                Wanted::Asked
-            };
+            let answered = self.asked.iter().all(|asked| asked.command != Command::Next);
+            return if answered { Wanted::Exhausted } else { Wanted::Asked };
         }
         if !self.ready() || !self.active {
             return Wanted::Asked;
@@ -202,8 +188,7 @@ impl SpoutSession {
             return Wanted::Asked;
         }
         if self.outbox.batch() {
-            self.outbox
-                .message(format!("{{\"command\":\"next\",\"max\":{wanted}}}").as_bytes());
+            self.outbox.message(format!("{{\"command\":\"next\",\"max\":{wanted}}}").as_bytes());
             self.ask(Command::Next, wanted, now);
         } else {
             self.write(Command::Next, "\"\"");
@@ -213,12 +198,7 @@ impl SpoutSession {
     }
 
     fn ask(&mut self, command: Command, wanted: usize, now: Timestamp) {
-        self.asked.push_back(Asked {
-            command,
-            at: now,
-            wanted,
-            emitted: self.emitted,
-        });
+        self.asked.push_back(Asked { command, at: now, wanted, emitted: self.emitted });
     }
 
     fn write(&mut self, command: Command, id: &str) {
@@ -256,11 +236,7 @@ impl SpoutSession {
             self.queue.push_back((command, id));
             return;
         }
-        let list = if command == Command::Ack {
-            &mut self.acks
-        } else {
-            &mut self.fails
-        };
+        let list = if command == Command::Ack { &mut self.acks } else { &mut self.fails };
         if !list.is_empty() {
             list.push(b',');
         }
@@ -314,11 +290,7 @@ impl SpoutSession {
             return;
         }
         self.told_active = self.active;
-        let command = if self.active {
-            Command::Activate
-        } else {
-            Command::Deactivate
-        };
+        let command = if self.active { Command::Activate } else { Command::Deactivate };
         self.queue.push_back((command, "\"\"".into()));
     }
 

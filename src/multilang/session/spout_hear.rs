@@ -31,20 +31,16 @@ impl SpoutSession {
             Message::Pid(hello) => self.greet(hello, now),
             Message::Unknown { text } | Message::Foreign { text } => {
                 let text: String = text.chars().take(200).collect();
-                self.desk
-                    .complain("unknown_messages", &format!("unknown message: {text}"));
+                self.desk.complain("unknown_messages", &format!("unknown message: {text}"));
             }
-            _ => self
-                .desk
-                .complain("unknown_messages", "a spout sent a message of a bolt"),
+            _ => self.desk.complain("unknown_messages", "a spout sent a message of a bolt"),
         }
         Ok(())
     }
 
     fn greet(&mut self, hello: &Hello<'_>, now: Timestamp) {
         if self.greeted {
-            self.desk
-                .complain("unknown_messages", "the child sent its pid again");
+            self.desk.complain("unknown_messages", "the child sent its pid again");
             return;
         }
         self.greeted = true;
@@ -53,12 +49,8 @@ impl SpoutSession {
         if hello.batch && self.settings.offer_batch {
             self.outbox.use_batch(BatchLimits::OFFER);
         }
-        let sdk = hello
-            .sdk
-            .as_deref()
-            .unwrap_or("a client of Storm's protocol");
-        self.desk
-            .log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
+        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
+        self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
         self.pump(now);
     }
 
@@ -73,11 +65,9 @@ impl SpoutSession {
             let id = scanner.skip_value()?;
             let id = scanner.slice(id);
             if !scanner.more(b']')? {
-                return Err(JsonError {
-                    at: scanner.position(),
-                    expected: "values behind the id",
-                }
-                .into());
+                return Err(
+                    JsonError { at: scanner.position(), expected: "values behind the id" }.into()
+                );
             }
             let values = read_tuple(scanner)?;
             scanner.expect(b']', "the end of the message")?;

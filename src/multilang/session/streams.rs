@@ -10,13 +10,7 @@ pub(crate) struct Streams(Vec<String>);
 impl Streams {
     /// The streams of a task.
     pub(crate) fn new(context: &Context) -> Self {
-        Self(
-            context
-                .outputs
-                .iter()
-                .map(|output| output.decl.name.clone())
-                .collect(),
-        )
+        Self(context.outputs.iter().map(|output| output.decl.name.clone()).collect())
     }
 
     /// The stream of that name; `None` is the default stream.
@@ -28,13 +22,12 @@ impl Streams {
         let name = name.unwrap_or("default");
         match self.0.iter().position(|known| known == name) {
             Some(index) => Ok(StreamIdx(index as u16)),
-            None if self.0.is_empty() => Err(format!(
-                "stream \"{name}\" is not declared: the component has no `outputs`"
-            )),
-            None => Err(format!(
-                "stream \"{name}\" is not declared (there is {})",
-                self.0.join(", ")
-            )),
+            None if self.0.is_empty() => {
+                Err(format!("stream \"{name}\" is not declared: the component has no `outputs`"))
+            }
+            None => {
+                Err(format!("stream \"{name}\" is not declared (there is {})", self.0.join(", ")))
+            }
         }
     }
 }

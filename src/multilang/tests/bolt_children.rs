@@ -29,14 +29,8 @@ fn a_bolt_splits_acks_and_stops_cleanly() {
     rig.until("acked", |rig| rig.out.acked() == [1, 2]);
     assert_eq!(
         rig.out.emitted(),
-        [
-            "\"the\"",
-            "\"cow\"",
-            "\"na\\u00efve\"",
-            "\"\\u65e5\\u672c\"",
-            "\"\\ud834\\udd1e\""
-        ]
-        .map(|word| format!("[{word}]"))
+        ["\"the\"", "\"cow\"", "\"na\\u00efve\"", "\"\\u65e5\\u672c\"", "\"\\ud834\\udd1e\""]
+            .map(|word| format!("[{word}]"))
     );
     rig.close();
     assert!(rig.world.reports.errors.lock().unwrap().is_empty());
@@ -56,10 +50,7 @@ for t in tuples():
     let mut rig = BoltRig::new(python(script, more));
     rig.give(text(1, "x"));
     rig.until("acked", |rig| !rig.out.acked().is_empty());
-    assert_eq!(
-        rig.out.emitted(),
-        ["[{\"min\": 3},3,\"split\",true,\"a b\",true,true,true]"]
-    );
+    assert_eq!(rig.out.emitted(), ["[{\"min\": 3},3,\"split\",true,\"a b\",true,true,true]"]);
 }
 
 #[test]
@@ -98,10 +89,7 @@ for t in tuples():
     assert!(error.message.starts_with("python3 -c "), "{error}");
     assert!(error.detail.unwrap().contains("ValueError: no such word"));
     assert_eq!(error.recovery, Recovery::Restart);
-    assert_eq!(
-        rig.out.failed(),
-        [1, 2, 3, 4].map(|edge| (edge, FailKind::Died))
-    );
+    assert_eq!(rig.out.failed(), [1, 2, 3, 4].map(|edge| (edge, FailKind::Died)));
 }
 
 #[test]
@@ -117,10 +105,7 @@ for t in tuples():
     rig.give(suspect(2, [Value::from("poison")]));
     let error = rig.death();
     assert!(error.message.ends_with("exited with status 3"), "{error}");
-    assert_eq!(
-        rig.out.failed(),
-        [(1, FailKind::Died), (2, FailKind::DiedAlone)]
-    );
+    assert_eq!(rig.out.failed(), [(1, FailKind::Died), (2, FailKind::DiedAlone)]);
 }
 
 #[test]
@@ -148,10 +133,7 @@ fn a_signal_is_named() {
     let mut rig = BoltRig::new(python(script, json!({})));
     rig.give(text(1, "x"));
     let error = rig.death();
-    assert!(
-        error.message.ends_with("was killed by signal 11 (SIGSEGV)"),
-        "{error}"
-    );
+    assert!(error.message.ends_with("was killed by signal 11 (SIGSEGV)"), "{error}");
     assert_eq!(rig.out.failed(), [(1, FailKind::DiedAlone)]);
 }
 
@@ -174,22 +156,14 @@ for t in tuples():
 
 fn grandchild_of(rig: &BoltRig) -> i32 {
     let logs = rig.world.reports.logs.lock().unwrap();
-    let line = logs
-        .iter()
-        .find(|(_, line)| line.contains("started"))
-        .unwrap();
+    let line = logs.iter().find(|(_, line)| line.contains("started")).unwrap();
     line.1.split(' ').next_back().unwrap().parse().unwrap()
 }
 
 /// Whether the process has ended (a zombie has).
 fn is_gone(pid: i32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .trim_start()
-            .starts_with('Z'),
+        Ok(stat) => stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'),
         Err(_) => true,
     }
 }
@@ -200,10 +174,7 @@ fn a_tuple_beyond_its_own_timeout_kills_the_child() {
     let mut rig = BoltRig::new(python(script, json!({"timeout_ms": 1000})));
     rig.give(text(1, "x"));
     let error = rig.death();
-    assert!(
-        error.message.contains("longer than its `timeout` of 1s"),
-        "{error}"
-    );
+    assert!(error.message.contains("longer than its `timeout` of 1s"), "{error}");
     assert_eq!(rig.out.failed(), [(1, FailKind::DiedAlone)]);
 }
 
@@ -246,10 +217,7 @@ for t in tuples():
     }
     rig.until("acked", |rig| rig.out.acked().len() == 20);
     let logs = rig.world.reports.logs.lock().unwrap();
-    let count = logs
-        .iter()
-        .filter(|(level, _)| *level == Level::Trace)
-        .count();
+    let count = logs.iter().filter(|(level, _)| *level == Level::Trace).count();
     assert_eq!(count, 5000);
 }
 
@@ -336,10 +304,7 @@ fn a_missing_program_is_hopeless_and_says_so() {
     let mut rig = BoltRig::new(options(json!({"command": ["no-such-program-here"]})));
     let error = rig.death();
     assert_eq!(error.recovery, Recovery::GiveUp);
-    assert_eq!(
-        error.message,
-        "the program \"no-such-program-here\" of split was not found"
-    );
+    assert_eq!(error.message, "the program \"no-such-program-here\" of split was not found");
 }
 
 #[test]
@@ -347,12 +312,7 @@ fn a_child_that_says_nothing_fails_its_handshake_with_its_stderr() {
     let script = "print('loading the model', file=sys.stderr, flush=True)\ntime.sleep(1000)";
     let mut rig = BoltRig::new(python(script, json!({"handshake_timeout_ms": 1500})));
     let error = rig.death();
-    assert!(
-        error
-            .message
-            .contains("did not answer the handshake within 1500ms"),
-        "{error}"
-    );
+    assert!(error.message.contains("did not answer the handshake within 1500ms"), "{error}");
     assert!(error.detail.unwrap().contains("loading the model"));
 }
 
@@ -432,12 +392,7 @@ for t in tuples():
     rig.bolt.tick(&mut Collector::new(&mut rig.out)).unwrap();
     rig.until("tick", |rig| !rig.out.emitted().is_empty());
     assert_eq!(rig.out.emitted(), ["[\"__system\",\"__tick\",[2.5]]"]);
-    assert!(
-        !rig.out
-            .events
-            .iter()
-            .any(|event| matches!(event, Event::Ack(_)))
-    );
+    assert!(!rig.out.events.iter().any(|event| matches!(event, Event::Ack(_))));
 }
 
 #[test]

@@ -25,12 +25,7 @@ impl Talk {
         let context = world.context("split");
         let now = Timestamp(1_000_000_000);
         let session = BoltSession::new(&options(more), &context, b"{}", now);
-        let mut talk = Self {
-            world,
-            session,
-            out: Recorder::default(),
-            now,
-        };
+        let mut talk = Self { world, session, out: Recorder::default(), now };
         assert_eq!(talk.sent(), "{}\nend\n");
         talk
     }
@@ -63,8 +58,7 @@ impl Talk {
 
     fn pass(&mut self, span: Duration) -> Result<(), SessionError> {
         self.now = self.now + span;
-        self.session
-            .advance(self.now, true, &mut Collector::new(&mut self.out))
+        self.session.advance(self.now, true, &mut Collector::new(&mut self.out))
     }
 
     fn sent(&mut self) -> String {
@@ -138,15 +132,8 @@ fn task_ids_answer_only_those_who_ask_and_overtake_tuples() {
     talk.hear(r#"{"command":"emit","tuple":["x"],"need_task_ids":false}"#);
     talk.hear(r#"{"command":"emit","tuple":["x"],"task":5}"#);
     talk.hear(r#"{"command":"emit","tuple":["x"],"stream":"nowhere"}"#);
-    assert!(
-        talk.sent()
-            .starts_with("[5,6]\nend\n[]\nend\n{\"id\":\"1\"")
-    );
-    assert!(
-        talk.world
-            .reports
-            .has_error("stream \"nowhere\" is not declared")
-    );
+    assert!(talk.sent().starts_with("[5,6]\nend\n[]\nend\n{\"id\":\"1\""));
+    assert!(talk.world.reports.has_error("stream \"nowhere\" is not declared"));
 }
 
 #[test]
@@ -176,11 +163,7 @@ fn a_refused_emission_fails_its_inputs_and_their_ack_means_nothing() {
     assert_eq!(talk.out.failed(), [(1, FailKind::Explicit)]);
     assert_eq!(talk.out.acked(), [0; 0]);
     assert_eq!(talk.session.held(), 0);
-    assert!(
-        talk.world
-            .reports
-            .has_error("has 1 fields (word), but the tuple has 2 values")
-    );
+    assert!(talk.world.reports.has_error("has 1 fields (word), but the tuple has 2 values"));
 }
 
 #[test]
@@ -244,8 +227,7 @@ fn a_suspect_is_given_alone() {
     talk.hear(r#"{"command":"ack","id":"1"}"#);
     assert!(talk.sent().contains("poison"));
     assert!(!talk.session.ready(), "nothing is given beside a suspect");
-    talk.session
-        .died("gone", &mut Collector::new(&mut talk.out));
+    talk.session.died("gone", &mut Collector::new(&mut talk.out));
     assert_eq!(talk.out.failed(), [(2, FailKind::DiedAlone)]);
 }
 
@@ -257,12 +239,8 @@ fn a_suspect_does_not_wait_for_acks_of_what_was_taken() {
     assert!(talk.sent().contains(HEARTBEAT));
     talk.hear("{\"command\":\"sync\"}");
     assert!(talk.sent().contains("poison"));
-    talk.session
-        .died("gone", &mut Collector::new(&mut talk.out));
-    assert_eq!(
-        talk.out.failed(),
-        [(1, FailKind::Died), (2, FailKind::DiedAlone)]
-    );
+    talk.session.died("gone", &mut Collector::new(&mut talk.out));
+    assert_eq!(talk.out.failed(), [(1, FailKind::Died), (2, FailKind::DiedAlone)]);
 }
 
 #[test]
@@ -270,10 +248,7 @@ fn emissions_of_a_suspect_stay_suspect() {
     let mut talk = Talk::batch(json!({}));
     talk.give(suspect(1, [Value::from("a")]));
     talk.hear(r#"{"done":1,"emits":[[["x"]]]}"#);
-    assert!(matches!(
-        talk.out.events[0],
-        Event::Emit { suspect: true, .. }
-    ));
+    assert!(matches!(talk.out.events[0], Event::Emit { suspect: true, .. }));
     assert!(talk.session.ready());
 }
 
@@ -325,10 +300,7 @@ fn batch_results_are_anchored_each_to_its_own_input() {
 fn batch_task_ids_are_a_message_of_their_own() {
     let mut talk = Talk::batch(json!({}));
     talk.hear(r#"{"command":"emit","tuple":["x"]}"#);
-    assert_eq!(
-        talk.sent(),
-        "{\"command\":\"task_ids\",\"ids\":[5,6]}\nend\n"
-    );
+    assert_eq!(talk.sent(), "{\"command\":\"task_ids\",\"ids\":[5,6]}\nend\n");
 }
 
 #[test]
@@ -338,8 +310,7 @@ fn a_malformed_batch_loses_no_tuple() {
     talk.give(word(2));
     let error = talk.try_hear(r#"{"done":1,"emits":[7,[]]}"#).unwrap_err();
     assert!(matches!(error, SessionError::Malformed(_)));
-    talk.session
-        .died("gone", &mut Collector::new(&mut talk.out));
+    talk.session.died("gone", &mut Collector::new(&mut talk.out));
     assert_eq!(talk.out.failed().len(), 2);
     talk.hear(r#"{"done":1,"count":1000000000000000000}"#);
 }
@@ -357,10 +328,7 @@ fn drain_and_end_pass_batch_children_when_they_say_so() {
     let mut talk = Talk::batch(json!({}));
     talk.give(word(1));
     assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    assert!(
-        talk.sent()
-            .contains("},{\"command\":\"drain\",\"id\":\"1\"}]\nend\n")
-    );
+    assert!(talk.sent().contains("},{\"command\":\"drain\",\"id\":\"1\"}]\nend\n"));
     talk.hear(r#"{"command":"drained","id":"99"}"#);
     assert_eq!(talk.session.drain(talk.now), Progress::Pending);
     talk.hear(r#"[{"done":1,"count":1},{"command":"drained","id":"1"}]"#);
@@ -408,18 +376,10 @@ fn a_tuple_within_its_timeout_keeps_its_root_alive_and_beyond_it_the_child_hangs
     for _ in 0..59 {
         assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
     }
-    let resets = talk
-        .out
-        .events
-        .iter()
-        .filter(|event| **event == Event::Reset(1))
-        .count();
+    let resets = talk.out.events.iter().filter(|event| **event == Event::Reset(1)).count();
     assert_eq!(resets, 5, "every third of 30 s");
     let hang = (0..4).find_map(|_| talk.pass(Duration::from_secs(1)).err());
-    assert_eq!(
-        hang,
-        Some(SessionError::TupleTimeout(Duration::from_secs(60)))
-    );
+    assert_eq!(hang, Some(SessionError::TupleTimeout(Duration::from_secs(60))));
 }
 
 #[test]
@@ -471,35 +431,21 @@ fn stray_text_and_unknown_commands_are_logged_and_the_message_counts() {
     assert_eq!(talk.out.acked(), [1]);
     assert!(talk.world.reports.has_log("[stdout 7] debug line"));
     assert!(talk.world.reports.has_log("[stdout 7] glued"));
-    assert!(
-        talk.world
-            .reports
-            .has_log("unknown message: {\"command\":\"dance\"}")
-    );
+    assert!(talk.world.reports.has_log("unknown message: {\"command\":\"dance\"}"));
 }
 
 #[test]
 fn metrics_of_any_kind_are_kept() {
     let mut talk = Talk::greeted(json!({}));
-    for params in [
-        r#"{"type":"counter","add":3}"#,
-        r#"{"type":"counter","add":4}"#,
-    ] {
-        talk.hear(&format!(
-            "{{\"command\":\"metrics\",\"name\":\"hits\",\"params\":{params}}}"
-        ));
+    for params in [r#"{"type":"counter","add":3}"#, r#"{"type":"counter","add":4}"#] {
+        talk.hear(&format!("{{\"command\":\"metrics\",\"name\":\"hits\",\"params\":{params}}}"));
     }
     talk.hear(r#"{"command":"metrics","name":"odd","params":[1,NaN]}"#);
     let snapshot = talk.world.metrics.snapshot();
-    assert_eq!(
-        snapshot["hits"],
-        crate::metrics::UserMetric::Counter { value: 7.0 }
-    );
+    assert_eq!(snapshot["hits"], crate::metrics::UserMetric::Counter { value: 7.0 });
     assert_eq!(
         snapshot["odd"],
-        crate::metrics::UserMetric::Other {
-            value: "\"[1,NaN]\"".to_owned()
-        }
+        crate::metrics::UserMetric::Other { value: "\"[1,NaN]\"".to_owned() }
     );
 }
 

@@ -21,17 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What the engine was asked to do. Anchors and tickets are named by their edges.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
-    Emit {
-        stream: u16,
-        direct: Option<u32>,
-        values: String,
-        anchors: Vec<u64>,
-        suspect: bool,
-    },
-    Message {
-        id: Option<u64>,
-        values: String,
-    },
+    Emit { stream: u16, direct: Option<u32>, values: String, anchors: Vec<u64>, suspect: bool },
+    Message { id: Option<u64>, values: String },
     Ack(u64),
     Fail(u64, FailKind, String),
     Reset(u64),
@@ -142,19 +133,11 @@ pub(super) struct Reports {
 
 impl Reports {
     pub(super) fn has_log(&self, part: &str) -> bool {
-        self.logs
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|(_, line)| line.contains(part))
+        self.logs.lock().unwrap().iter().any(|(_, line)| line.contains(part))
     }
 
     pub(super) fn has_error(&self, part: &str) -> bool {
-        self.errors
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|(line, _)| line.contains(part))
+        self.errors.lock().unwrap().iter().any(|(line, _)| line.contains(part))
     }
 }
 
@@ -172,11 +155,7 @@ impl Report for Reports {
 /// A tuple of the source `sentences`, known by its edge.
 pub(super) fn tuple(edge: u64, values: impl IntoIterator<Item = Value>) -> Tuple {
     let mut tuple = Tuple::new(TaskId(1), StreamIdx(0), values);
-    tuple.anchors.push(Anchor {
-        root: RootId(edge),
-        edge: EdgeId(edge),
-        spout: TaskId(1),
-    });
+    tuple.anchors.push(Anchor { root: RootId(edge), edge: EdgeId(edge), spout: TaskId(1) });
     tuple
 }
 
@@ -220,17 +199,8 @@ impl World {
         let outputs = sides
             .into_iter()
             .zip(subscribers)
-            .map(|(decl, subscriber)| Output {
-                decl,
-                subscribers: vec![subscriber],
-            });
-        let tasks = [
-            (1, "sentences"),
-            (2, "__acker"),
-            (3, component),
-            (5, "count"),
-            (6, "count"),
-        ];
+            .map(|(decl, subscriber)| Output { decl, subscribers: vec![subscriber] });
+        let tasks = [(1, "sentences"), (2, "__acker"), (3, component), (5, "count"), (6, "count")];
         Context {
             topology: "probe".to_owned(),
             component: component.to_owned(),
@@ -239,11 +209,7 @@ impl World {
             task_count: 1,
             worker: WorkerSlot(0),
             restarted: false,
-            tasks: Arc::new(
-                tasks
-                    .map(|(task, name)| (TaskId(task), name.to_owned()))
-                    .into(),
-            ),
+            tasks: Arc::new(tasks.map(|(task, name)| (TaskId(task), name.to_owned())).into()),
             inputs: vec![Input {
                 component: "sentences".to_owned(),
                 tasks: vec![TaskId(1)],
@@ -303,12 +269,7 @@ impl BoltRig {
         let mut bolt = ShellBolt::new(options);
         let mut out = Recorder::default();
         bolt.open(&context, &mut Collector::new(&mut out)).unwrap();
-        Self {
-            world,
-            context,
-            bolt,
-            out,
-        }
+        Self { world, context, bolt, out }
     }
 
     /// Wakes the bolt whenever its bell rings, until `done`.
@@ -325,11 +286,7 @@ impl BoltRig {
                 return Ok(());
             }
             let waited = crate::base::now().since(start);
-            assert!(
-                waited < PATIENCE,
-                "waited in vain: {what}; {:?}",
-                self.world.reports
-            );
+            assert!(waited < PATIENCE, "waited in vain: {what}; {:?}", self.world.reports);
             let bell = self.context.waker.clone();
             self.context.io.block_on(async {
                 let ring = tokio::time::timeout(Duration::from_secs(1), bell.wait());

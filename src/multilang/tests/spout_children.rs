@@ -26,13 +26,7 @@ impl SpoutRig {
         let context = Arc::new(world.context("lines"));
         let mut spout = ShellSpout::new(options);
         spout.open(&context).unwrap();
-        Self {
-            world,
-            context,
-            spout,
-            out: Recorder::default(),
-            exhausted: false,
-        }
+        Self { world, context, spout, out: Recorder::default(), exhausted: false }
     }
 
     fn turn(&mut self) -> Result<(), ComponentError> {
@@ -53,11 +47,7 @@ impl SpoutRig {
         while !done(self) {
             self.turn()?;
             let waited = crate::base::now().since(start);
-            assert!(
-                waited < PATIENCE,
-                "waited in vain: {what}; {:?}",
-                self.world.reports
-            );
+            assert!(waited < PATIENCE, "waited in vain: {what}; {:?}", self.world.reports);
             let bell = self.context.waker.clone();
             self.context.io.block_on(async {
                 let ring = tokio::time::timeout(Duration::from_millis(5), bell.wait());
@@ -114,11 +104,7 @@ fn a_storm_spout_is_activated_asked_acked_and_failed() {
     rig.until("ack", |rig| rig.world.reports.has_log("ack 1"));
     assert_eq!(rig.spout.fail(ids[1], "timed out"), Replay::Source);
     rig.until("again", |rig| rig.out.emitted().len() == 4);
-    assert_ne!(
-        rig.ids()[3],
-        ids[1],
-        "a message given out again is a new one"
-    );
+    assert_ne!(rig.ids()[3], ids[1], "a message given out again is a new one");
     rig.close();
     assert!(rig.world.reports.has_log("deactivate"));
 }

@@ -25,12 +25,7 @@ impl Talk {
         let context = world.context("lines");
         let now = Timestamp(1_000_000_000);
         let session = SpoutSession::new(&options(more), &context, b"{}", FIRST, now);
-        let mut talk = Self {
-            world,
-            session,
-            out: Recorder::default(),
-            now,
-        };
+        let mut talk = Self { world, session, out: Recorder::default(), now };
         assert_eq!(talk.sent(), "{}\nend\n");
         talk.hear(hello);
         talk
@@ -47,9 +42,7 @@ impl Talk {
     fn hear(&mut self, message: &str) {
         let frame = format!("{message}\nend\n");
         let mut out = SpoutCollector::new(&mut self.out);
-        self.session
-            .read(frame.as_bytes(), self.now, &mut out)
-            .unwrap();
+        self.session.read(frame.as_bytes(), self.now, &mut out).unwrap();
     }
 
     fn pass(&mut self, span: Duration) {
@@ -177,10 +170,7 @@ fn an_empty_next_is_followed_by_a_pause_and_a_full_one_is_not() {
 #[test]
 fn batch_children_are_asked_for_many_and_told_of_many() {
     let mut talk = Talk::batch("{\"pid\":7,\"batch\":1,\"replay\":\"engine\"}");
-    assert_eq!(
-        talk.sent(),
-        format!("[{}]\nend\n", r#"{"command":"activate","id":""}"#)
-    );
+    assert_eq!(talk.sent(), format!("[{}]\nend\n", r#"{"command":"activate","id":""}"#));
     assert_eq!(talk.want(300), Wanted::Asked);
     assert_eq!(talk.want(300), Wanted::Asked);
     assert_eq!(
@@ -200,10 +190,7 @@ fn batch_children_are_asked_for_many_and_told_of_many() {
     );
     talk.session.ack(MessageId(FIRST + 1));
     talk.pass(Duration::ZERO);
-    assert_eq!(
-        talk.sent(),
-        "[{\"command\":\"ack\",\"ids\":[\"x\"]}]\nend\n"
-    );
+    assert_eq!(talk.sent(), "[{\"command\":\"ack\",\"ids\":[\"x\"]}]\nend\n");
 }
 
 #[test]
@@ -228,11 +215,8 @@ fn a_silent_spout_is_given_up_only_while_it_owes_an_answer() {
     (0..100).for_each(|_| talk.pass(Duration::from_secs(1)));
     talk.want(1);
     let now = talk.now;
-    let given_up = (1..20).find(|second| {
-        talk.session
-            .advance(now + Duration::from_secs(*second))
-            .is_err()
-    });
+    let given_up =
+        (1..20).find(|second| talk.session.advance(now + Duration::from_secs(*second)).is_err());
     assert_eq!(given_up, Some(6));
 }
 
@@ -243,8 +227,5 @@ fn a_spout_that_emits_what_its_stream_does_not_take_is_an_error() {
     let frame = b"{\"command\":\"emit\",\"id\":1,\"tuple\":[1,2]}\nend\n";
     let mut out = SpoutCollector::new(&mut talk.out);
     let error = talk.session.read(frame, talk.now, &mut out).unwrap_err();
-    assert!(
-        error.to_string().contains("the tuple has 2 values"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the tuple has 2 values"), "{error}");
 }

@@ -25,18 +25,9 @@ const OTHERWISE: &[(&str, &str)] = &[
         "\"pidDir\"",
         "folders and the order of the keys are our own; the context is compared as JSON",
     ),
-    (
-        "\u{ef}",
-        "the probe tried raw UTF-8; the engine writes ASCII",
-    ),
-    (
-        "\u{65e5}",
-        "the probe tried raw UTF-8; the engine writes ASCII",
-    ),
-    (
-        "{\"id\": \"",
-        "the probe wrote spaces; the engine writes compact JSON",
-    ),
+    ("\u{ef}", "the probe tried raw UTF-8; the engine writes ASCII"),
+    ("\u{65e5}", "the probe tried raw UTF-8; the engine writes ASCII"),
+    ("{\"id\": \"", "the probe wrote spaces; the engine writes compact JSON"),
     (
         "{\"id\":\"-1\",\"stream\"",
         "the probe left `comp` out to see the client fail; the engine never does",
@@ -44,10 +35,8 @@ const OTHERWISE: &[(&str, &str)] = &[
 ];
 
 /// Transcripts that are not played, and why.
-const NOT_PLAYED: &[(&str, &str)] = &[(
-    "streamparse-msgpack.txt",
-    "another encoding, which this version does not speak",
-)];
+const NOT_PLAYED: &[(&str, &str)] =
+    &[("streamparse-msgpack.txt", "another encoding, which this version does not speak")];
 
 /// Transcripts whose handshake is not compared, and why.
 const REDUCED: &[(&str, &str)] = &[(
@@ -155,9 +144,7 @@ impl Player {
         let now = Timestamp(0);
         let options = options(json!({}));
         let session = if is_spout {
-            Session::Spout(Box::new(SpoutSession::new(
-                &options, &context, b"{}", 1, now,
-            )))
+            Session::Spout(Box::new(SpoutSession::new(&options, &context, b"{}", 1, now)))
         } else {
             Session::Bolt(Box::new(BoltSession::new(&options, &context, b"{}", now)))
         };
@@ -201,16 +188,12 @@ impl Player {
         }
         let known = self.out.events.len();
         let result = match &mut self.session {
-            Session::Bolt(session) => session.read(
-                text.as_bytes(),
-                self.now,
-                &mut Collector::new(&mut self.out),
-            ),
-            Session::Spout(session) => session.read(
-                text.as_bytes(),
-                self.now,
-                &mut SpoutCollector::new(&mut self.out),
-            ),
+            Session::Bolt(session) => {
+                session.read(text.as_bytes(), self.now, &mut Collector::new(&mut self.out))
+            }
+            Session::Spout(session) => {
+                session.read(text.as_bytes(), self.now, &mut SpoutCollector::new(&mut self.out))
+            }
         };
         result.unwrap_or_else(|error| panic!("{}: {error}: {text}", self.name));
         let emitted: Vec<u64> = self.out.events[known..]
@@ -360,19 +343,13 @@ fn values_of(scanner: &mut Scanner<'_>) -> Vec<Value> {
 
 /// How often a command stands in what the child wrote.
 fn count(lines: &[(Duration, Line)], command: &str) -> usize {
-    let patterns = [
-        format!("\"command\": \"{command}\""),
-        format!("\"command\":\"{command}\""),
-    ];
+    let patterns = [format!("\"command\": \"{command}\""), format!("\"command\":\"{command}\"")];
     lines
         .iter()
         .map(|(_, line)| match line {
             Line::Child(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
-                patterns
-                    .iter()
-                    .map(|pattern| text.matches(pattern).count())
-                    .sum()
+                patterns.iter().map(|pattern| text.matches(pattern).count()).sum()
             }
             Line::Engine(_) => 0,
         })
@@ -401,23 +378,12 @@ fn play(name: &str, text: &str) {
         }
         assert_eq!(ours, theirs, "{name}: only the spelling may differ");
     }
-    assert!(
-        !player.world.reports.has_log("unknown message"),
-        "{name}: {:?}",
-        player.world.reports
-    );
+    assert!(!player.world.reports.has_log("unknown message"), "{name}: {:?}", player.world.reports);
     let answers = player.out.acked().len() + player.out.failed().len();
     if matches!(player.session, Session::Bolt(_)) {
-        assert!(
-            answers <= count(&lines, "ack") + count(&lines, "fail"),
-            "{name}"
-        );
+        assert!(answers <= count(&lines, "ack") + count(&lines, "fail"), "{name}");
     }
-    assert_eq!(
-        player.out.emitted().len(),
-        count(&lines, "emit"),
-        "{name}: emits"
-    );
+    assert_eq!(player.out.emitted().len(), count(&lines, "emit"), "{name}: emits");
 }
 
 #[test]
