@@ -3,8 +3,18 @@
 //!
 //! See `ARCHITECTURE.md` for the layers; each module may import only from those before it.
 
+pub mod ack;
 pub mod base;
+pub mod builtin;
+pub mod cli;
 pub mod component;
+pub mod control;
+pub mod executor;
+pub mod grouping;
 pub mod metrics;
 pub mod multilang;
+pub mod supervisor;
+pub mod topology;
+pub mod transport;
 pub mod tuple;
+pub mod worker;

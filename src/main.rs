@@ -1,3 +1,11 @@
 //! The `galewire` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let registry = galewire::multilang::register(galewire::builtin::registry());
+    galewire::cli::main_with(registry)
+}

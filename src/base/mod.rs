@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a tuple is.
 
+mod alarm;
 mod backoff;
 mod exit;
 mod id;
@@ -10,10 +11,11 @@ mod signal;
 mod time;
 mod units;
 
+pub use alarm::Alarms;
 pub use backoff::{Backoff, Budget};
 pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
 pub use runtime::{Job, Runtimes, Spawner, panic_text};
 pub use signal::Signal;
-pub use time::{Timestamp, now, unix_millis};
+pub use time::{Timestamp, now, unix_millis, unix_nanos};
 pub use units::{ByteSize, UnitError, parse_duration, show_duration};

@@ -19,6 +19,11 @@ impl Signal {
         self.0.notify_one();
     }
 
+    /// Whether both are the same doorbell.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Waits for a ring. Dropping the future loses no ring.
     pub async fn wait(&self) {
         self.0.notified().await;

@@ -49,6 +49,13 @@ pub fn now() -> Timestamp {
     Timestamp(u64::try_from(origin().elapsed().as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// The wall clock now, in nanoseconds since 1970 (UTC).
+pub fn unix_nanos() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// The wall clock now, in milliseconds since 1970 (UTC).
 pub fn unix_millis() -> u64 {
     SystemTime::now()

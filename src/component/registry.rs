@@ -197,6 +197,7 @@ pub struct Kind {
     /// One line for people.
     pub summary: &'static str,
     schema: fn() -> Schema,
+    check: fn(&serde_json::Value) -> Result<(), OptionProblem>,
     declare: Declare,
     build: Build,
 }
@@ -309,6 +310,7 @@ impl Registry {
             name: K::NAME,
             summary: K::SUMMARY,
             schema: || schema_for!(K::Options),
+            check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
                 let options = read::<K::Options>(options).map_err(|problem| vec![problem])?;
                 K::declare(&options, declaring)
@@ -330,6 +332,7 @@ impl Registry {
             name: K::NAME,
             summary: K::SUMMARY,
             schema: || schema_for!(K::Options),
+            check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
                 let options = read::<K::Options>(options).map_err(|problem| vec![problem])?;
                 K::declare(&options, declaring)

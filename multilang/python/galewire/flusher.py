@@ -4,6 +4,7 @@ It sleeps as long as nothing is held, so an idle component costs nothing.
 """
 
 import threading
+from typing import Callable
 
 from .outbox import Outbox
 
@@ -14,7 +15,8 @@ PERIOD = 0.004
 class Flusher:
     """Wakes for a period at a time, as long as there is something to write."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, on_broken: Callable[[], None]) -> None:
+        self._on_broken = on_broken
         self._outbox = outbox
         self._awake = threading.Event()
         self._stopped = threading.Event()
@@ -40,5 +42,9 @@ class Flusher:
             self._awake.clear()
             if self._stopped.wait(PERIOD):
                 return
-            if self._outbox.flush(partial=True) or self._outbox.busy():
-                self._awake.set()
+            try:
+                if self._outbox.flush(partial=True) or self._outbox.busy():
+                    self._awake.set()
+            except BrokenPipeError:
+                self._on_broken()  # the main thread leaves, and reports it at its own write
+                return

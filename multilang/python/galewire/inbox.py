@@ -88,7 +88,8 @@ class Inbox:
     def pump(self, done: Callable[[], bool]) -> None:
         """Read, queueing all that comes, until ``done``."""
         while not done():
-            if self.parse():
+            # parse() is False after a frame of nothing but task ids, so ask again.
+            if self.parse() or done():
                 continue
             if self.ended or self.stopping:
                 raise RuntimeError("the input ended before the task ids came")
@@ -103,6 +104,11 @@ class Inbox:
             os.write(self.wake_fd, b"\0")
         except BlockingIOError:
             pass  # the pipe is full of such bytes: it will wake anyway
+
+    def close(self) -> None:
+        """Give the wake-up pipe back (a testkit run; a child just exits)."""
+        os.close(self._wake_read)
+        os.close(self.wake_fd)
 
     def fill(self) -> None:
         """Read what is there; it blocks if nothing is."""

@@ -56,5 +56,9 @@ class Fail(Exception):
         self.reason = reason
 
 
+#: What fails a tuple. A library's sys.exit() in a handler must not end the process.
+FAILURES = (Exception, SystemExit)
+
+
 class EmitError(ValueError):
     """An emit that cannot be sent: wrong number of values, unknown stream, not JSON."""

@@ -4,6 +4,8 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional
 
+from .values import snapshot
+
 #: Seconds between two reports of the same component.
 PERIOD = 0.1
 #: A histogram keeps this many values between two reports; then it reports at once.
@@ -18,6 +20,7 @@ class Counter:
         self._sum: float = 0
 
     def add(self, amount: float = 1) -> None:
+        amount = snapshot(amount)
         with self._owner.lock:
             self._sum += amount
             self._owner.dirty = True
@@ -35,6 +38,7 @@ class Gauge:
         self._value: Optional[float] = None
 
     def set(self, value: float) -> None:
+        value = snapshot(value)
         with self._owner.lock:
             self._value = value
             self._owner.dirty = True
@@ -52,6 +56,7 @@ class Histogram:
         self._values: List[float] = []
 
     def add(self, value: float) -> None:
+        value = snapshot(value)
         with self._owner.lock:
             self._values.append(value)
             self._owner.dirty = True

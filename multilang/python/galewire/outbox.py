@@ -29,7 +29,7 @@ class Hand:
 
     def __init__(self, in_order: bool = False) -> None:
         self.open: Optional[Tup[Id, List[Any]]] = None
-        self.anchors: Optional[List[str]] = None  # of a batch: the ids of all its tuples
+        self.anchors: Optional[List[Id]] = None  # of a batch: the ids of all its tuples
         self.in_order = in_order
 
 
@@ -42,6 +42,7 @@ class Outbox:
         self.hands: Set[Hand] = set()
         self.wake: Callable[[], None] = lambda: None
         self.before_flush: Callable[[], None] = lambda: None
+        self.more_later: Callable[[], bool] = lambda: False
         self._write = write
         self._lock = threading.RLock()
         self._first = 0
@@ -117,6 +118,13 @@ class Outbox:
             self.skip(id)
         self.wake()
 
+    def settled(self, id: Id, emits: List[Any], hand: Hand) -> None:
+        """The handler ended, but the input is acked or failed by hand: send the emits alone."""
+        with self._lock:
+            hand.open = None
+            self._add_emits(id, emits, "default")
+        self.wake()
+
     def skip(self, id: Id) -> None:
         """The input gets no result (settled by hand): the next one follows it."""
         if isinstance(id, int):
@@ -156,11 +164,7 @@ class Outbox:
                 last["messages"].append((id, values))
             else:
                 self._elements.append({"messages": [(id, values)]})
-
-    def messages(self, pairs: List[Any]) -> None:
-        """A spout's messages on the default stream, ``(id, values)`` each."""
-        if pairs:
-            self.push({"messages": pairs})
+        self.wake()
 
     def ask(self, emit: Element) -> "Future[List[int]]":
         """Push an emit that wants task ids; they come in the order of the emits."""
@@ -202,6 +206,11 @@ class Outbox:
                 self._elements.append(self._notes.popleft())
             self._encode()
             return self._send()
+
+    def busy(self) -> bool:
+        """Whether something is held, or may be at any moment."""
+        held = self.done or self._elements or self._encoded or self._notes
+        return bool(held) or any(hand.open for hand in list(self.hands)) or self.more_later()
 
     def _add_emits(self, id: Id, emits: List[Any], stream: str) -> None:
         if not emits:

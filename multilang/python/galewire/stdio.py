@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import threading
-from typing import Any, Callable, Tuple as Tup
+from typing import Any, BinaryIO, Callable, Tuple as Tup, cast
 
 
 def take_over() -> Tup[int, int]:
@@ -62,7 +62,7 @@ class PrintedLines:
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._lines = _Lines(on_line)
         self.stream = io.TextIOWrapper(
-            self._lines,  # type: ignore[arg-type]
+            cast(BinaryIO, self._lines),
             encoding="utf-8",
             errors="backslashreplace",
             line_buffering=True,

@@ -12,17 +12,18 @@ from . import rawjson
 
 
 class Source:
-    """One input stream: who sends it and its field names."""
+    """One input stream: who sends it and its field names (None: the engine did not say)."""
 
-    __slots__ = ("component", "stream", "fields", "index", "owner", "tuple_class")
+    __slots__ = ("component", "stream", "fields", "index", "owner", "known", "tuple_class")
 
     def __init__(
-        self, component: str, stream: str, fields: Sequence[str], owner: Any = None
+        self, component: str, stream: str, fields: Optional[Sequence[str]], owner: Any = None
     ) -> None:
         self.component = component
         self.stream = stream
-        self.fields = list(fields)
-        self.index: Dict[str, int] = {name: at for at, name in enumerate(fields)}
+        self.known = fields is not None
+        self.fields = list(fields or ())
+        self.index: Dict[str, int] = {name: at for at, name in enumerate(self.fields)}
         self.owner = owner
         self.tuple_class = _tuple_class(self.fields)
 

@@ -5,7 +5,6 @@ the common case, pass untouched. Nothing is written here.
 """
 
 import os
-import sys
 from typing import Any, Dict, List, Optional, Tuple as Tup
 
 from .message import EmitError
@@ -109,12 +108,16 @@ def line_of(result: Any) -> Optional[str]:
     return place
 
 
-def line_of_caller() -> Optional[str]:
-    """``file:line`` of the innermost frame outside this package, or None."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if os.path.dirname(os.path.abspath(name)) != _HERE:
-            return f"{name}:{frame.f_lineno}"
-        frame = frame.f_back
-    return None
+def line_of_error(error: BaseException) -> Optional[str]:
+    """``file:line`` of the handler's own file where an exception went through it, or None."""
+    place = None
+    file = None
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if file is None and os.path.dirname(os.path.abspath(name)) != _HERE:
+            file = name
+        if name == file:
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,34 @@
+"""``python3 -m galewire FILE.py:NAME``: run one component as a child of the engine."""
+
+import os
+import sys
+
+from .run import child
+
+USAGE = """\
+usage: python3 -m galewire FILE.py:NAME
+
+This runs one bolt or spout as a child of the Galewire engine, which talks to it over
+stdin and stdout. Do not start it by hand; name it in a topology, and run that:
+
+    [bolts.NAME]
+    python = "FILE.py:NAME"
+
+    galewire run topology.toml
+
+To try a handler without an engine: galewire.testkit.run(handler, [{"field": "value"}])
+"""
+
+
+def main() -> int:
+    """Returns the exit status; 2 where it was called wrongly."""
+    arguments = sys.argv[1:]
+    if len(arguments) != 1 or arguments[0].startswith("-") or os.isatty(0):
+        print(USAGE, file=sys.stderr, end="")
+        asked = arguments in (["-h"], ["--help"])
+        return 0 if asked else 2
+    return child(arguments[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Finds the component that ``FILE.py:NAME`` means and makes an instance of it."""
+
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+from types import ModuleType
+from typing import Any, List, Tuple as Tup
+
+from .component import BatchBolt, Bolt, Component, Spout
+from .decorators import MARK
+
+
+class LoadError(Exception):
+    """There is no such file, or nothing usable of that name in it."""
+
+
+def load(target: str) -> Tup[Component, Any]:
+    """The component and its handler (None: the component's own method)."""
+    file, _, name = target.rpartition(":") if ":" in target else (target, "", "")
+    module = _import(file)
+    if not name:
+        known = _components(module)
+        if len(known) != 1:
+            listed = ", ".join(known) or "none"
+            raise LoadError(f"say which component of {file} to run ({file}:NAME): {listed}")
+        name = known[0]
+    if not hasattr(module, name):
+        near = difflib.get_close_matches(name, [n for n in vars(module) if n[0] != "_"], 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise LoadError(f"{file} has no '{name}'{hint}")
+    return instance(getattr(module, name), f"{file}:{name}")
+
+
+def instance(thing: Any, where: str = "") -> Tup[Component, Any]:
+    """A component of a decorated function, a class or an object."""
+    marked = getattr(thing, MARK, None)
+    if marked is not None:
+        component: Component = marked.kind()
+        for option, value in marked.options.items():
+            setattr(component, option, value)
+        return component, thing
+    if isinstance(thing, type) and issubclass(thing, Component):
+        return thing(), None
+    if isinstance(thing, Component):
+        return thing, None
+    what = where or repr(thing)
+    if callable(thing) and not isinstance(thing, type):
+        raise LoadError(f"{what} is a plain function: put @galewire.bolt (or spout) above it")
+    raise LoadError(f"{what} is a {type(thing).__name__}, neither a bolt nor a spout")
+
+
+def _import(file: str) -> ModuleType:
+    if not file.endswith(".py"):
+        return importlib.import_module(file)
+    path = os.path.abspath(file)
+    if not os.path.exists(path):
+        raise LoadError(f"there is no file {path}")
+    # The file's neighbours can be imported, as if it had been run itself.
+    sys.path.insert(0, os.path.dirname(path))
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"cannot import {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _components(module: ModuleType) -> List[str]:
+    bases = (Component, Bolt, BatchBolt, Spout)
+    return [
+        name
+        for name, thing in vars(module).items()
+        if hasattr(thing, MARK)
+        or (isinstance(thing, type) and issubclass(thing, Component) and thing not in bases)
+    ]

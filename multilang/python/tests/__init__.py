@@ -1,0 +1,1 @@
+"""Tests of the galewire package; they need nothing but the standard library."""

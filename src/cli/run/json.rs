@@ -1,0 +1,58 @@
+//! A run's events as JSON objects, one a line. Pure.
+
+use serde_json::{Value, json};
+
+use crate::supervisor::{Finish, Outcome, RunEvent};
+
+/// One event. Every object has `event`.
+pub(super) fn event(event: &RunEvent) -> Value {
+    match event {
+        RunEvent::Started { workers, tasks } => {
+            json!({"event": "started", "workers": workers, "tasks": tasks})
+        }
+        RunEvent::WorkerLost { slot, how, delay } => json!({
+            "event": "worker_lost", "worker": slot, "how": how, "delay_ms": delay.as_millis() as u64
+        }),
+        RunEvent::WorkerReplaced { slot, incarnation } => {
+            json!({"event": "worker_replaced", "worker": slot, "incarnation": incarnation})
+        }
+        RunEvent::Restarted { component, task, reason, detail } => json!({
+            "event": "restarted", "component": component, "task": task, "reason": reason,
+            "detail": detail
+        }),
+        RunEvent::MemoryLost { component, task } => {
+            json!({"event": "memory_lost", "component": component, "task": task})
+        }
+        RunEvent::Log { component, task, level, text } => json!({
+            "event": "log", "component": component, "task": task, "level": level, "text": text
+        }),
+        RunEvent::Error { component, task, text, detail } => json!({
+            "event": "error", "component": component, "task": task, "text": text, "detail": detail
+        }),
+        RunEvent::TimedOut { component, count, holding } => json!({
+            "event": "timed_out", "component": component, "count": count,
+            "holding": holding.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()
+        }),
+        RunEvent::LogDropped { count } => json!({"event": "log_dropped", "count": count}),
+        RunEvent::Draining { reason } => json!({"event": "draining", "reason": reason}),
+        RunEvent::Progress(totals) => json!({"event": "progress", "totals": totals}),
+    }
+}
+
+/// The last event.
+pub(super) fn finished(outcome: &Outcome, seconds: f64) -> Value {
+    let (result, reason) = match &outcome.finish {
+        Finish::Complete => ("complete", Value::Null),
+        Finish::MemoryLost(components) => ("memory_lost", json!(components)),
+        Finish::Failed { reason, .. } => ("failed", json!(reason)),
+        Finish::Killed => ("killed", Value::Null),
+    };
+    let detail = match &outcome.finish {
+        Finish::Failed { detail, .. } => detail.clone(),
+        _ => None,
+    };
+    json!({
+        "event": "finished", "result": result, "reason": reason, "detail": detail,
+        "exit_code": outcome.finish.exit_code() as u8, "seconds": seconds, "totals": outcome.totals
+    })
+}

@@ -1,0 +1,281 @@
+//! Tells a run's events on the terminal, in one of four styles.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::base::{ExitCode, Timestamp, now};
+use crate::supervisor::{Finish, Outcome, RunEvent, Totals};
+use crate::topology::Plan;
+
+use super::super::output::Output;
+use super::rates::{Rates, grouped};
+use super::{json, table};
+
+/// How a run is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A table that is drawn again and again; log lines above it.
+    Live,
+    /// A line now and then.
+    Plain,
+    /// JSON objects.
+    Json,
+    /// Errors only.
+    Quiet,
+}
+
+impl Style {
+    /// How often progress is wanted.
+    pub(super) fn progress_every(self) -> Duration {
+        match self {
+            Self::Live => Duration::from_millis(500),
+            Self::Json => Duration::from_secs(1),
+            Self::Plain | Self::Quiet => Duration::from_secs(5),
+        }
+    }
+}
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[33m";
+const GREEN: &str = "\x1b[32m";
+const DIM: &str = "\x1b[2m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Levels of component log lines that are shown.
+const SHOWN_LEVEL: u8 = 2;
+
+pub(super) struct Narrator<'a> {
+    style: Style,
+    output: &'a mut Output,
+    bar: Option<ProgressBar>,
+    rates: Rates,
+    name: String,
+    started: Timestamp,
+}
+
+impl<'a> Narrator<'a> {
+    pub(super) fn new(plan: &Plan, style: Style, output: &'a mut Output) -> Self {
+        let bar = (style == Style::Live).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let shape = ProgressStyle::with_template("{msg}");
+            bar.set_style(shape.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar
+        });
+        let name = plan.name.clone();
+        Self { style, output, bar, rates: Rates::default(), name, started: now() }
+    }
+
+    /// Tells one event.
+    pub(super) fn event(&mut self, event: &RunEvent) {
+        match (self.style, event) {
+            (Style::Json, _) => self.line(&json::event(event).to_string()),
+            (Style::Live, RunEvent::Progress(totals)) => self.draw(totals),
+            (Style::Plain, RunEvent::Progress(totals)) => {
+                let rates = self.rates.since_last(totals, now());
+                // The first look has no rates yet.
+                if !rates.is_empty() {
+                    let seconds = now().since(self.started).as_secs_f64();
+                    let line = format!("{seconds:7.1} s  {}", table::plain_line(totals, &rates));
+                    self.line(&line);
+                }
+            }
+            (Style::Quiet, RunEvent::Progress(_)) => {}
+            (style, event) => {
+                if let Some((severity, text)) = sentence(event)
+                    && (style != Style::Quiet || severity == Severity::Error)
+                {
+                    self.line(&paint(severity, &text));
+                }
+            }
+        }
+    }
+
+    /// Tells the end; the exit code for it.
+    pub(super) fn finish(mut self, outcome: &Outcome) -> ExitCode {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        let seconds = now().since(self.started).as_secs_f64();
+        let code = outcome.finish.exit_code();
+        if self.style == Style::Json {
+            self.line(&json::finished(outcome, seconds).to_string());
+            return code;
+        }
+        if self.style != Style::Quiet {
+            let text = format!("\n{}\n", table::final_table(&outcome.totals));
+            self.line(&text);
+        }
+        let summary = table::summary(&outcome.totals, seconds);
+        let name = &self.name;
+        match &outcome.finish {
+            Finish::Complete if self.style == Style::Quiet => {}
+            Finish::Complete => self.line(&format!("{GREEN}{name} is complete{PLAIN}: {summary}")),
+            Finish::MemoryLost(components) => {
+                let components = components.join(", ");
+                self.line(&format!(
+                    "{YELLOW}{name} is complete, but {components} lost what it kept in memory when \
+                     it was restarted{PLAIN}: its results may be too low\n{summary}"
+                ));
+            }
+            Finish::Failed { reason, detail } => {
+                let detail = detail.as_deref().map(indent).unwrap_or_default();
+                self.line(&format!("{RED}{name} failed{PLAIN}: {reason}{detail}\n{summary}"));
+            }
+            Finish::Killed => {
+                let what = "killed before it had drained: unacked input was not finished";
+                self.line(&format!("{RED}{name} was {what}{PLAIN}\n{summary}"));
+            }
+        }
+        code
+    }
+
+    fn draw(&mut self, totals: &Totals) {
+        let rates = self.rates.since_last(totals, now());
+        let seconds = now().since(self.started).as_secs_f64();
+        let memory = crate::base::ByteSize(totals.rss);
+        let head = format!("{}  {seconds:.0} s  workers use {memory}", self.name);
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{head}\n{}", table::live_table(totals, &rates)));
+            bar.tick();
+        }
+    }
+
+    /// A line for people, above the live table where there is one.
+    fn line(&mut self, text: &str) {
+        let output = &mut *self.output;
+        match &self.bar {
+            Some(bar) => bar.suspend(|| output.message(&format!("{text}\n"))),
+            None => output.message(&format!("{text}\n")),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    Fine,
+    Info,
+    Warning,
+    Error,
+}
+
+fn paint(severity: Severity, text: &str) -> String {
+    let (colour, word) = match severity {
+        Severity::Fine => (DIM, ""),
+        Severity::Info => return text.to_owned(),
+        Severity::Warning => (YELLOW, "warning: "),
+        Severity::Error => (RED, "error: "),
+    };
+    match text.split_once('\n') {
+        Some((first, rest)) => format!("{colour}{word}{first}{PLAIN}\n{rest}"),
+        None => format!("{colour}{word}{text}{PLAIN}"),
+    }
+}
+
+fn indent(detail: &str) -> String {
+    detail.lines().map(|line| format!("\n    {line}")).collect()
+}
+
+fn with_detail(text: String, detail: Option<&str>) -> String {
+    detail.map_or_else(|| text.clone(), |detail| format!("{text}{}", indent(detail)))
+}
+
+/// An event in words.
+fn sentence(event: &RunEvent) -> Option<(Severity, String)> {
+    Some(match event {
+        RunEvent::Started { workers, tasks } => {
+            let workers = plural(*workers, "worker");
+            (Severity::Fine, format!("{} on {workers}", plural(*tasks, "task")))
+        }
+        RunEvent::WorkerLost { slot, how, delay } => {
+            let delay = delay.as_millis();
+            (Severity::Warning, format!("worker {slot} was lost ({how}); replaced in {delay} ms"))
+        }
+        RunEvent::WorkerReplaced { slot, .. } => {
+            (Severity::Info, format!("worker {slot} is back; what it had in hand is replayed"))
+        }
+        RunEvent::Restarted { component, task, reason, detail } => {
+            let text = format!("{component} (task {task}) {reason}; it is started again");
+            (Severity::Warning, with_detail(text, detail.as_deref()))
+        }
+        RunEvent::MemoryLost { component, task } => {
+            let text = format!("{component} (task {task}) lost what it had kept in memory");
+            (Severity::Warning, text)
+        }
+        RunEvent::Log { level, .. } if *level < SHOWN_LEVEL => return None,
+        RunEvent::Log { component, task, level, text } => {
+            let severity = match level {
+                0..=2 => Severity::Info,
+                3 => Severity::Warning,
+                _ => Severity::Error,
+            };
+            (severity, format!("{component} (task {task}): {text}"))
+        }
+        RunEvent::Error { component, task, text, detail } => {
+            let text = format!("{component} (task {task}): {text}");
+            (Severity::Error, with_detail(text, detail.as_deref()))
+        }
+        RunEvent::TimedOut { component, count, holding } => {
+            (Severity::Warning, timed_out(component, *count, holding))
+        }
+        RunEvent::LogDropped { count } => {
+            let count = grouped(*count);
+            (Severity::Warning, format!("{count} log lines came too fast and were dropped"))
+        }
+        RunEvent::Draining { reason } => {
+            let text = format!(
+                "{reason}: no more input, finishing what is under way \
+                                (Ctrl-C again kills)"
+            );
+            (Severity::Info, text)
+        }
+        RunEvent::Progress(_) => return None,
+    })
+}
+
+fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
+    let holding: Vec<_> =
+        holding.iter().map(|(bolt, held)| format!("{bolt} holds {}", grouped(*held))).collect();
+    let hint = if holding.is_empty() {
+        "no bolt holds any: one may forget to ack".to_owned()
+    } else {
+        holding.join(", ")
+    };
+    let messages = plural(count as usize, "message");
+    format!("{messages} of {component} timed out before every bolt had acked them ({hint})")
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{} {word}s", grouped(count as u64)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn sentences_name_the_component_and_indent_what_it_said() {
+        let event = RunEvent::Restarted {
+            component: "split".to_owned(),
+            task: TaskId(2),
+            reason: "exited with status 1".to_owned(),
+            detail: Some("Traceback\nValueError".to_owned()),
+        };
+        let (severity, text) = sentence(&event).unwrap();
+        assert_eq!(severity, Severity::Warning);
+        let expected = "split (task 2) exited with status 1; it is started again\
+                        \n    Traceback\n    ValueError";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_bolt_that_never_acks_is_named() {
+        let text = timed_out("lines", 40, &[("slow".to_owned(), 40)]);
+        assert_eq!(
+            text,
+            "40 messages of lines timed out before every bolt had acked them (slow holds 40)"
+        );
+    }
+}

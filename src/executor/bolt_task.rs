@@ -1,0 +1,388 @@
+//! The loop of a bolt task.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::base::{Timestamp, now, panic_text};
+use crate::component::{
+    Acking, Bolt, Collector, Component, ComponentError, Emitter, FailKind, Progress,
+};
+use crate::metrics::{DropReason, TaskCounters};
+use crate::tuple::{Ticket, Tuple};
+
+use super::emit::Output;
+use super::housing::{Housing, TaskEvent, TaskState};
+use super::lane::{Opened, open_part};
+use super::life::{Restarts, Verdict};
+use super::mailbox::{Control, Delivery};
+use super::mark::{Mark, MarkBoard};
+use super::pause::{pause, sooner};
+
+/// Tuples between two looks at control and time.
+const TURN: usize = 512;
+/// The longest that an open batch waits while its task is busy.
+const FLUSH_EVERY: Duration = Duration::from_millis(1);
+
+enum Life {
+    /// Waits for its start, or its next one.
+    Due(Timestamp),
+    Open(Box<dyn Bolt>, Acking),
+    GivenUp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Working,
+    Drained,
+    /// The end mark has gone on; the component closes.
+    Closing,
+    /// The component is closed; the last output is on its way.
+    Closed,
+}
+
+pub(crate) struct BoltTask {
+    housing: Housing,
+    output: Output,
+    life: Life,
+    restarts: Restarts,
+    lives: u32,
+    board: MarkBoard,
+    stage: Stage,
+    /// The component was opened anew after the drain mark had passed.
+    drain_again: bool,
+    taken: std::vec::IntoIter<Tuple>,
+    in_hand: Option<Ticket>,
+    next_tick: Option<Timestamp>,
+    last_flush: Timestamp,
+    idle: bool,
+}
+
+impl BoltTask {
+    pub(crate) fn new(housing: Housing, output: Output) -> Self {
+        let restarts = Restarts::new(housing.restart.clone());
+        let board = MarkBoard::new(housing.producers.iter().copied());
+        Self {
+            housing,
+            output,
+            life: Life::Due(Timestamp::default()),
+            restarts,
+            lives: 0,
+            board,
+            stage: Stage::Working,
+            drain_again: false,
+            taken: Vec::new().into_iter(),
+            in_hand: None,
+            next_tick: None,
+            last_flush: Timestamp::default(),
+            idle: false,
+        }
+    }
+
+    /// Runs until the task has ended or is given up.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.obey();
+            let worked = self.turn(now());
+            if matches!(self.life, Life::GivenUp) {
+                return;
+            }
+            self.show_backlog();
+            if worked {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if self.stage == Stage::Closed && self.output.is_clear() {
+                self.housing.enter(TaskState::Ended);
+                return;
+            }
+            let signal = self.housing.mailbox.signal().clone();
+            pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
+        }
+    }
+
+    fn obey(&mut self) {
+        for control in self.housing.mailbox.take_control() {
+            match control {
+                Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
+                Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
+                Control::Activate | Control::StopInput | Control::End => {}
+            }
+        }
+    }
+
+    /// Does what can be done now; true where there may be more at once.
+    fn turn(&mut self, now: Timestamp) -> bool {
+        if let Life::Due(at) = self.life {
+            if now < at {
+                self.output.flush();
+                return false;
+            }
+            self.open(now);
+        }
+        self.guarded(|bolt, out| bolt.wake(out));
+        let worked = self.work(now);
+        self.tick(now);
+        self.pass_marks();
+        if worked {
+            self.idle = false;
+        } else if !self.idle && self.housing.mailbox.is_empty() {
+            self.idle = true;
+            self.guarded(|bolt, out| bolt.idle(out));
+        }
+        if !worked || self.housing.mailbox.is_empty() || now.since(self.last_flush) >= FLUSH_EVERY {
+            self.output.flush();
+            self.last_flush = now;
+        }
+        worked
+    }
+
+    fn open(&mut self, now: Timestamp) {
+        self.lives += 1;
+        let made = match (self.housing.build)() {
+            Ok(Component::Bolt(bolt)) => Ok(bolt),
+            Ok(Component::Spout(_)) => Err("the kind makes a spout, not a bolt".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        match made {
+            Ok(bolt) => self.life = Life::Open(bolt, Acking::Automatic),
+            Err(message) => return self.failed(ComponentError::give_up(message), now),
+        }
+        self.restarts.started(now);
+        let context = self.housing.context.clone();
+        self.guarded(|bolt, out| bolt.open(&context, out));
+        if let Life::Open(bolt, acking) = &mut self.life {
+            *acking = bolt.acking();
+            self.next_tick = context.tick.map(|every| now + every);
+            self.drain_again = self.stage >= Stage::Drained;
+            if self.stage == Stage::Working {
+                self.housing.enter(TaskState::Running);
+            }
+        }
+    }
+
+    /// Executes some tuples; true where any were.
+    fn work(&mut self, now: Timestamp) -> bool {
+        let mut worked = 0;
+        while worked < TURN {
+            if self.taken.len() == 0 && !(self.may_execute() && self.take(now)) {
+                break;
+            }
+            let executed = self.execute(TURN - worked);
+            worked += executed;
+            if executed == 0 && self.taken.len() > 0 {
+                break;
+            }
+        }
+        if worked > 0 {
+            self.measure(now, worked);
+        }
+        worked > 0
+    }
+
+    fn may_execute(&self) -> bool {
+        matches!(&self.life, Life::Open(bolt, _) if bolt.ready()) && self.output.has_room()
+    }
+
+    fn measure(&self, started: Timestamp, worked: usize) {
+        let counters = &self.housing.counters;
+        TaskCounters::add(&counters.executed, worked as u64);
+        let each = now().since(started) / worked as u32;
+        if matches!(&self.life, Life::Open(_, Acking::Automatic)) {
+            counters.latency.record(each, worked as u64);
+        }
+    }
+
+    /// Takes the next delivery; false where there is none.
+    fn take(&mut self, now: Timestamp) -> bool {
+        let Some(delivery) = self.housing.mailbox.take() else {
+            return false;
+        };
+        match delivery {
+            Delivery::Tuples(tuples) => self.taken = tuples.into_iter(),
+            Delivery::Mark(from, mark) => self.board.note(from, mark),
+            Delivery::Part(from, part) => {
+                let task = self.housing.context.task;
+                self.housing.shop.credit.credit_back(from, task, part.len());
+                match open_part(&part) {
+                    Ok(Opened::Tuples(tuples)) => self.taken = tuples.into_iter(),
+                    Ok(Opened::Mark(from, mark)) => self.board.note(from, mark),
+                    Err(error) => {
+                        self.housing.counters.count_dropped(DropReason::Malformed, 1);
+                        let message = format!("a part from worker {from} is malformed: {error}");
+                        self.housing.context.reporter.error(&message, None);
+                    }
+                }
+            }
+        }
+        let since = if self.taken.len() > 0 { now.0.max(1) } else { 0 };
+        self.housing.status.inner_since.store(since, Relaxed);
+        self.pass_marks();
+        true
+    }
+
+    /// Gives taken tuples to the component while it is ready and the outputs fit.
+    fn execute(&mut self, max: usize) -> usize {
+        let Self { life, output, taken, in_hand, housing, .. } = self;
+        let Life::Open(bolt, acking) = life else {
+            return 0;
+        };
+        let before = taken.len();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..max {
+                if !output.has_room() || !bolt.ready() {
+                    break;
+                }
+                let Some(tuple) = taken.next() else { break };
+                let ticket = in_hand.insert(tuple.ticket());
+                let mut out = Collector::new(output);
+                out.take_in_hand(&tuple);
+                match bolt.execute(tuple, &mut out) {
+                    Ok(()) if *acking == Acking::Automatic => output.ack(&ticket.anchors),
+                    Ok(()) => {}
+                    Err(error) => {
+                        output.fail(&ticket.anchors, FailKind::Explicit, &error.message);
+                        if bolt.execute_error_is_fatal() {
+                            *in_hand = None;
+                            return Err(error);
+                        }
+                        TaskCounters::add(&housing.counters.errors, 1);
+                        housing.context.reporter.error(&error.message, error.detail.as_deref());
+                    }
+                }
+                *in_hand = None;
+            }
+            Ok(())
+        }));
+        let executed = before - self.taken.len();
+        self.judge(outcome);
+        executed
+    }
+
+    /// Calls the component with a collector, and handles its error or panic.
+    fn guarded<T>(
+        &mut self,
+        call: impl FnOnce(&mut dyn Bolt, &mut Collector<'_>) -> Result<T, ComponentError>,
+    ) -> Option<T> {
+        let Self { life, output, .. } = self;
+        let Life::Open(bolt, _) = life else {
+            return None;
+        };
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| call(bolt.as_mut(), &mut Collector::new(output))));
+        self.judge(outcome)
+    }
+
+    fn judge<T>(&mut self, outcome: std::thread::Result<Result<T, ComponentError>>) -> Option<T> {
+        let error = match outcome {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) => error,
+            Err(panic) => {
+                ComponentError::restart(format!("panicked: {}", panic_text(panic.as_ref())))
+            }
+        };
+        self.failed(error, now());
+        None
+    }
+
+    /// Ends this life: fails what it held and decides about the next one.
+    fn failed(&mut self, error: ComponentError, now: Timestamp) {
+        let mut lost_memory = false;
+        if let Some(ticket) = self.in_hand.take() {
+            self.output.fail(&ticket.anchors, FailKind::DiedAlone, &error.message);
+        }
+        if let Life::Open(mut bolt, _) = std::mem::replace(&mut self.life, Life::GivenUp) {
+            lost_memory = bolt.holds_memory();
+            let mut out = Collector::new(&mut self.output);
+            let abandoned =
+                catch_unwind(AssertUnwindSafe(|| bolt.abandon(FailKind::Died, &mut out)));
+            if let Err(panic) = abandoned {
+                let reason = panic_text(panic.as_ref());
+                tracing::error!(reason, "a component panicked while it was abandoned");
+            }
+        }
+        TaskCounters::add(&self.housing.counters.errors, 1);
+        let task = self.housing.context.task;
+        let detail = error.detail.clone();
+        match self.restarts.after(&error, now, fastrand::f64()) {
+            Verdict::Restart(at) => {
+                TaskCounters::add(&self.housing.counters.restarts, 1);
+                self.life = Life::Due(at);
+                let reason = error.message;
+                self.housing.send(TaskEvent::Restarted { task, reason, detail, lost_memory });
+            }
+            Verdict::GiveUp(reason) => {
+                self.housing.send(TaskEvent::Failed { task, reason, detail });
+                self.housing.enter(TaskState::Failed);
+            }
+        }
+        self.output.flush();
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let (Some(due), Some(every)) = (self.next_tick, self.housing.context.tick) else {
+            return;
+        };
+        if now >= due && self.stage < Stage::Closing && self.may_execute() {
+            let next = due + every;
+            self.next_tick = Some(if next > now { next } else { now + every });
+            self.guarded(|bolt, out| bolt.tick(out));
+        }
+    }
+
+    /// Passes marks that all producers have sent, once the component lets them.
+    fn pass_marks(&mut self) {
+        if self.taken.len() > 0 {
+            return;
+        }
+        let reached = self.board.reached();
+        if self.drain_again && self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done) {
+            self.drain_again = false;
+        }
+        if self.stage == Stage::Working
+            && reached >= Some(Mark::Drain)
+            && self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done)
+        {
+            self.stage = Stage::Drained;
+            self.output.mark(Mark::Drain);
+            self.housing.enter(TaskState::Drained);
+        }
+        if self.stage == Stage::Drained
+            && reached == Some(Mark::End)
+            && self.guarded(|bolt, out| bolt.end(out)) == Some(Progress::Done)
+        {
+            self.stage = Stage::Closing;
+            self.output.mark(Mark::End);
+        }
+        if self.stage == Stage::Closing
+            && self.guarded(|bolt, out| Ok(bolt.close(out))) == Some(Progress::Done)
+        {
+            self.stage = Stage::Closed;
+        }
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        match self.life {
+            Life::Due(at) => Some(at),
+            Life::Open(..) => {
+                // A tick that is due and cannot be given waits for the doorbell.
+                let tick = self.next_tick.filter(|_| self.may_execute());
+                sooner(tick, None)
+            }
+            Life::GivenUp => None,
+        }
+    }
+
+    fn show_backlog(&self) {
+        let Life::Open(bolt, _) = &self.life else {
+            return;
+        };
+        let counters = &self.housing.counters;
+        counters.pending.store(bolt.held() as u64, Relaxed);
+        counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
+        if self.taken.len() == 0 {
+            let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));
+            self.housing.status.inner_since.store(since, Relaxed);
+        }
+    }
+}

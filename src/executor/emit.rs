@@ -1,0 +1,202 @@
+//! A task's outgoing side: stamps edges, routes, sums acks, and counts.
+
+use std::sync::Arc;
+
+use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
+use crate::base::{EdgeId, Signal, TaskId, WorkerSlot};
+use crate::component::{Emission, EmitError, Emitter, FailKind, Reporter};
+use crate::metrics::{DropReason, TaskCounters};
+use crate::tuple::{Anchor, Anchors};
+
+use super::lane::{Refused, RemoteLink};
+use super::mailbox::Mailbox;
+use super::mark::Mark;
+use super::routes::Routes;
+
+/// How a spout task's ledger is reached.
+pub(crate) enum AckWay {
+    Local(Arc<Mailbox>),
+    Remote(WorkerSlot, Arc<dyn RemoteLink>),
+}
+
+/// Roots that may be summed before a flush is due.
+const SUMS_LIMIT: usize = 4096;
+
+/// Everything that leaves a task.
+pub(crate) struct Output {
+    pub(crate) routes: Routes,
+    sums: EdgeSums,
+    ack_ways: Vec<(TaskId, AckWay)>,
+    /// Encoded acks that a link had no room for, oldest first. Bounded: while it is not empty, new
+    /// sums stay sums, which coalesce.
+    refused: Vec<(TaskId, Vec<u8>)>,
+    counters: Arc<TaskCounters>,
+    reporter: Reporter,
+    waiter: Signal,
+    sent_mark: Option<Mark>,
+}
+
+impl Output {
+    /// What the task knows of the workers.
+    pub(crate) fn view(&self) -> &WorkerView {
+        self.sums.view()
+    }
+}
+
+impl Output {
+    pub(crate) fn new(
+        routes: Routes,
+        sums: EdgeSums,
+        ack_ways: Vec<(TaskId, AckWay)>,
+        counters: Arc<TaskCounters>,
+        reporter: Reporter,
+        waiter: Signal,
+    ) -> Self {
+        let refused = Vec::new();
+        Self { routes, sums, ack_ways, refused, counters, reporter, waiter, sent_mark: None }
+    }
+
+    /// Whether a component may be called.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.routes.have_room() && self.sums.len() < SUMS_LIMIT
+    }
+
+    /// Sends tuples, then acks: a child is on its way before its parent's edge is acked.
+    pub(crate) fn flush(&mut self) {
+        self.routes.flush();
+        self.flush_acks();
+        let dropped = self.routes.take_dropped();
+        if dropped > 0 {
+            self.counters.count_dropped(DropReason::WorkerGone, dropped as u64);
+        }
+        if let Some((tuples, bytes)) = self.routes.take_too_large() {
+            self.counters.count_dropped(DropReason::TooLarge, tuples as u64);
+            let text =
+                format!("a tuple of {bytes} bytes is larger than a link takes; it is dropped");
+            self.reporter.error(&text, None);
+        }
+    }
+
+    /// Whether nothing waits on this side.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.routes.are_clear() && self.sums.is_empty() && self.refused.is_empty()
+    }
+
+    fn flush_acks(&mut self) {
+        let Self { sums, ack_ways, refused, waiter, .. } = self;
+        let way_of = |spout: TaskId| ack_ways.iter().find(|(task, _)| *task == spout);
+        let waiting = std::mem::take(refused);
+        for (spout, part) in waiting {
+            if let Some((_, AckWay::Remote(_, link))) = way_of(spout)
+                && let Err(Refused::Full(part)) = link.try_send_acks(spout, part, waiter)
+            {
+                refused.push((spout, part));
+            }
+        }
+        if !refused.is_empty() || sums.is_empty() {
+            return;
+        }
+        let mut unknown = 0;
+        for (spout, batch) in sums.take() {
+            match way_of(spout) {
+                Some((_, AckWay::Local(mailbox))) => mailbox.push_acks(batch),
+                Some((_, AckWay::Remote(_, link))) => {
+                    let mut part = Vec::new();
+                    batch.encode(&mut part);
+                    if let Err(Refused::Full(part)) = link.try_send_acks(spout, part, waiter) {
+                        refused.push((spout, part));
+                    }
+                }
+                None => unknown += batch.acks.len() + batch.fails.len(),
+            }
+        }
+        if unknown > 0 {
+            self.counters.count_dropped(DropReason::UnknownTask, unknown as u64);
+        }
+    }
+
+    /// Sends a mark to every consuming task.
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.sent_mark = self.sent_mark.max(Some(mark));
+        self.routes.mark(mark);
+    }
+
+    /// Learns that a worker is gone: what waited for it is dropped and its roots fail in their
+    /// ledgers. What is emitted from now on waits for the successor.
+    pub(crate) fn peer_lost(&mut self, slot: WorkerSlot, view: WorkerView) {
+        self.routes.discard(slot);
+        self.refused.retain(|(spout, _)| {
+            let way = self.ack_ways.iter().find(|(task, _)| task == spout);
+            !matches!(way, Some((_, AckWay::Remote(to, _))) if *to == slot)
+        });
+        self.use_view(view);
+    }
+
+    /// Learns that a worker has been replaced: its tasks know no marks yet.
+    pub(crate) fn peer_replaced(&mut self, slot: WorkerSlot) {
+        if let Some(mark) = self.sent_mark {
+            self.routes.repeat_mark(slot, mark);
+        }
+    }
+
+    /// Sums made under the old view leave under it, as encoded parts where a link is full.
+    fn use_view(&mut self, view: WorkerView) {
+        self.flush_acks();
+        if !self.sums.is_empty() {
+            for (spout, batch) in self.sums.take() {
+                let way = self.ack_ways.iter().find(|(task, _)| *task == spout);
+                match way {
+                    Some((_, AckWay::Local(mailbox))) => mailbox.push_acks(batch),
+                    _ => self.refused.push((spout, encoded(&batch))),
+                }
+            }
+        }
+        self.sums.set_view(view);
+    }
+}
+
+fn encoded(batch: &AckBatch) -> Vec<u8> {
+    let mut part = Vec::new();
+    batch.encode(&mut part);
+    part
+}
+
+impl Emitter for Output {
+    #[inline]
+    fn emit(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
+        let Emission { stream, direct, anchors, values, flags, tasks } = emission;
+        let sums = &mut self.sums;
+        let stamp = |touched: Touched| {
+            let mut stamped = Anchors::new();
+            for anchor in anchors.iter().copied().flatten() {
+                if stamped.iter().all(|done| done.root != anchor.root) {
+                    let edge = EdgeId::random();
+                    let own = Anchor { edge, ..*anchor };
+                    sums.add(own, touched);
+                    stamped.push(own);
+                }
+            }
+            stamped
+        };
+        let copies = self.routes.send(stream, direct, values, flags, stamp, tasks)?;
+        TaskCounters::add(&self.counters.emitted, 1);
+        TaskCounters::add(&self.counters.transferred, copies as u64);
+        Ok(())
+    }
+
+    #[inline]
+    fn ack(&mut self, anchors: &Anchors) {
+        TaskCounters::add(&self.counters.acked, 1);
+        self.sums.ack(anchors);
+    }
+
+    fn fail(&mut self, anchors: &Anchors, kind: FailKind, reason: &str) {
+        TaskCounters::add(&self.counters.failed, 1);
+        self.sums.fail(anchors, kind.into(), reason);
+    }
+
+    fn reset_timeout(&mut self, anchors: &Anchors) {
+        self.sums.reset_timeout(anchors);
+    }
+}

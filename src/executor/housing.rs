@@ -1,0 +1,206 @@
+//! What surrounds a task: the worker's services, and the handle by which the worker watches it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot};
+use crate::component::{BuildError, Component, Context};
+use crate::metrics::{TaskCounters, UserMetrics};
+use crate::topology::{RestartPolicy, RetryPolicy, Settings};
+
+use super::Mailbox;
+
+/// Something that the worker has to know at once. There are few: their number is bounded by the
+/// tasks and their restart budgets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskEvent {
+    /// The task has come to another state.
+    State(TaskId, TaskState),
+    /// The component could not be kept alive.
+    Failed {
+        /// The task.
+        task: TaskId,
+        /// Why, one line.
+        reason: String,
+        /// More lines.
+        detail: Option<String>,
+    },
+    /// A component was started again.
+    Restarted {
+        /// The task.
+        task: TaskId,
+        /// Why, one line.
+        reason: String,
+        /// More lines.
+        detail: Option<String>,
+        /// Whether the life before had kept something in memory.
+        lost_memory: bool,
+    },
+}
+
+/// How far a task has come.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum TaskState {
+    /// Not open yet.
+    Starting = 0,
+    /// At work.
+    Running = 1,
+    /// No more input; spouts: and nothing pending.
+    Drained = 2,
+    /// Closed, and all that it emitted is taken.
+    Ended = 3,
+    /// Given up.
+    Failed = 4,
+}
+
+impl TaskState {
+    const ALL: [Self; 5] =
+        [Self::Starting, Self::Running, Self::Drained, Self::Ended, Self::Failed];
+}
+
+/// Gives a link's credit back when a task takes a part.
+pub trait CreditReturn: Send + Sync {
+    /// `task` has taken `bytes` that came from `from`.
+    fn credit_back(&self, from: WorkerSlot, task: TaskId, bytes: usize);
+}
+
+/// Keeps spouts' positions for a later life of their tasks.
+pub trait PositionStore: Send + Sync {
+    /// Keeps a position; the old one stays where this fails.
+    fn save(&self, task: TaskId, position: &serde_json::Value);
+    /// The last position kept in this run.
+    fn load(&self, task: TaskId) -> Option<serde_json::Value>;
+    /// Appends a dead letter, one JSON line.
+    ///
+    /// # Errors
+    /// Where the line is not safely written; the message then stays pending.
+    fn dead_letter(&self, path: &Path, line: &str) -> std::io::Result<()>;
+}
+
+/// The tasks of all workers whose input has waited for long: time-outs upstream are deferred.
+#[derive(Debug, Default)]
+pub struct Congestion {
+    any: AtomicBool,
+    tasks: RwLock<BTreeSet<TaskId>>,
+}
+
+impl Congestion {
+    /// Replaces the set.
+    pub fn set(&self, tasks: BTreeSet<TaskId>) {
+        self.any.store(!tasks.is_empty(), Relaxed);
+        *self.tasks.write().unwrap_or_else(PoisonError::into_inner) = tasks;
+    }
+
+    /// Whether one of `tasks` is congested.
+    pub fn meets(&self, tasks: &BTreeSet<TaskId>) -> bool {
+        self.any.load(Relaxed)
+            && !self.tasks.read().unwrap_or_else(PoisonError::into_inner).is_disjoint(tasks)
+    }
+}
+
+/// What all tasks of a worker share.
+#[derive(Clone)]
+pub struct Workshop {
+    /// The engine's settings.
+    pub settings: Arc<Settings>,
+    /// Fine timers.
+    pub alarms: Alarms,
+    /// Where credit goes back.
+    pub credit: Arc<dyn CreditReturn>,
+    /// Where positions are kept.
+    pub positions: Arc<dyn PositionStore>,
+    /// Which tasks hold their producers up.
+    pub congestion: Arc<Congestion>,
+    /// Where events go.
+    pub events: UnboundedSender<TaskEvent>,
+}
+
+impl fmt::Debug for Workshop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Workshop")
+    }
+}
+
+/// Makes a fresh, unopened component.
+pub(crate) type Build = Box<dyn Fn() -> Result<Component, BuildError> + Send + Sync>;
+
+/// What belongs to one task and outlives its component's lives.
+pub(crate) struct Housing {
+    pub(crate) context: Arc<Context>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) counters: Arc<TaskCounters>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) build: Build,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) shop: Workshop,
+    /// Tasks downstream, directly or through others.
+    pub(crate) downstream: BTreeSet<TaskId>,
+    /// Tasks whose marks this one waits for.
+    pub(crate) producers: Vec<TaskId>,
+}
+
+impl Housing {
+    /// Tells the worker, once per state.
+    pub(crate) fn enter(&self, state: TaskState) {
+        if self.status.state.swap(state as u8, Relaxed) != state as u8 {
+            self.send(TaskEvent::State(self.context.task, state));
+        }
+    }
+
+    /// Tells the worker. It stops listening only when the process ends.
+    pub(crate) fn send(&self, event: TaskEvent) {
+        if self.shop.events.send(event).is_err() {
+            tracing::debug!(task = self.context.task.0, "the worker no longer listens");
+        }
+    }
+}
+
+/// What a task's loop shows without being asked.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) state: AtomicU8,
+    /// Since when the oldest tuple waits inside the task or its component, in nanoseconds; 0: none does.
+    pub(crate) inner_since: AtomicU64,
+}
+
+/// The worker's handle on a task.
+#[derive(Clone, Debug)]
+pub struct TaskHandle {
+    /// The task.
+    pub task: TaskId,
+    /// Its mailbox.
+    pub mailbox: Arc<Mailbox>,
+    /// Its counters.
+    pub counters: Arc<TaskCounters>,
+    /// The component's own metrics.
+    pub user_metrics: Arc<UserMetrics>,
+    pub(crate) status: Arc<Status>,
+}
+
+impl TaskHandle {
+    /// How far the task has come.
+    pub fn state(&self) -> TaskState {
+        let state = self.status.state.load(Relaxed);
+        *TaskState::ALL.get(usize::from(state)).unwrap_or(&TaskState::Failed)
+    }
+
+    /// How long the oldest tuple that the task has not taken up has waited.
+    pub fn backlog_age(&self, now: Timestamp) -> Duration {
+        let inner = match self.status.inner_since.load(Relaxed) {
+            0 => Duration::ZERO,
+            since => now.since(Timestamp(since)),
+        };
+        self.mailbox.head_age(now).max(inner)
+    }
+}

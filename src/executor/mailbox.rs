@@ -1,0 +1,225 @@
+//! What waits in front of a task: deliveries in order, acks and control beside them.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::ack::{AckBatch, WorkerView};
+use crate::base::{Signal, TaskId, Timestamp, WorkerSlot, now};
+use crate::tuple::Tuple;
+
+use super::Mark;
+
+/// Something that came by the data lane.
+#[derive(Debug)]
+pub enum Delivery {
+    /// Tuples of one task of this worker.
+    Tuples(Vec<Tuple>),
+    /// A part from another worker: encoded tuples of one task, or a mark.
+    Part(WorkerSlot, Bytes),
+    /// A mark of a task of this worker.
+    Mark(TaskId, Mark),
+}
+
+/// An order to a task's loop.
+#[derive(Clone, Debug)]
+pub enum Control {
+    /// Spouts: produce.
+    Activate,
+    /// Spouts: no more input, as if exhausted.
+    StopInput,
+    /// Spouts: every tuple of the run is done; send the end mark.
+    End,
+    /// Another worker is gone; its successor is not there yet. The view counts the successor.
+    PeerLost(WorkerSlot, WorkerView),
+    /// Another worker's successor is there.
+    PeerReplaced(WorkerSlot),
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    data: VecDeque<Queued>,
+    /// Bytes of local deliveries; parts are bounded by the link's credit.
+    local_bytes: usize,
+    acks: Vec<AckBatch>,
+    control: Vec<Control>,
+    waiters: Vec<Signal>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    delivery: Delivery,
+    weight: usize,
+    since: Timestamp,
+}
+
+/// The queue in front of one task, bounded in bytes for the producers of its own worker; those of
+/// other workers are bounded by credit.
+#[derive(Debug)]
+pub struct Mailbox {
+    inside: Mutex<Inside>,
+    signal: Signal,
+    limit: usize,
+    bytes: AtomicUsize,
+    /// When the delivery at the head came, in nanoseconds; 0 where nothing waits.
+    head_since: AtomicU64,
+}
+
+impl Mailbox {
+    /// A mailbox for `limit` bytes from local producers, which rings `signal`.
+    pub fn new(limit: usize, signal: Signal) -> Self {
+        Self {
+            inside: Mutex::default(),
+            signal,
+            limit,
+            bytes: AtomicUsize::new(0),
+            head_since: AtomicU64::new(0),
+        }
+    }
+
+    /// The doorbell of the task's loop.
+    pub fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
+    /// Puts in a local producer's delivery of `weight` bytes. An empty mailbox takes any weight.
+    ///
+    /// # Errors
+    /// Gives the delivery back where it does not fit; `waiter` is rung when there is room.
+    pub fn push(&self, delivery: Delivery, weight: usize, waiter: &Signal) -> Result<(), Delivery> {
+        let mut inside = self.lock();
+        if inside.local_bytes > 0 && inside.local_bytes + weight > self.limit {
+            if !inside.waiters.iter().any(|other| other.is_same(waiter)) {
+                inside.waiters.push(waiter.clone());
+            }
+            return Err(delivery);
+        }
+        inside.local_bytes += weight;
+        self.enqueue(inside, delivery, weight);
+        Ok(())
+    }
+
+    /// Puts in a part from another worker, whose sender had credit for it.
+    pub fn push_part(&self, from: WorkerSlot, part: Bytes) {
+        let weight = part.len();
+        self.enqueue(self.lock(), Delivery::Part(from, part), weight);
+    }
+
+    fn enqueue(&self, mut inside: MutexGuard<'_, Inside>, delivery: Delivery, weight: usize) {
+        let since = now();
+        if inside.data.is_empty() {
+            self.head_since.store(since.0.max(1), Relaxed);
+        }
+        inside.data.push_back(Queued { delivery, weight, since });
+        self.bytes.fetch_add(weight, Relaxed);
+        let first = inside.data.len() == 1;
+        drop(inside);
+        if first {
+            self.signal.ring();
+        }
+    }
+
+    /// Takes the delivery at the head.
+    pub fn take(&self) -> Option<Delivery> {
+        let mut inside = self.lock();
+        let queued = inside.data.pop_front()?;
+        self.bytes.fetch_sub(queued.weight, Relaxed);
+        let head = inside.data.front().map_or(0, |next| next.since.0.max(1));
+        self.head_since.store(head, Relaxed);
+        if !matches!(queued.delivery, Delivery::Part(..)) {
+            inside.local_bytes -= queued.weight;
+        }
+        let waiters = std::mem::take(&mut inside.waiters);
+        drop(inside);
+        for waiter in waiters {
+            waiter.ring();
+        }
+        Some(queued.delivery)
+    }
+
+    /// Puts in acks; they never wait for room.
+    pub fn push_acks(&self, batch: AckBatch) {
+        self.lock().acks.push(batch);
+        self.signal.ring();
+    }
+
+    /// Takes all acks.
+    pub fn take_acks(&self, into: &mut Vec<AckBatch>) {
+        into.append(&mut self.lock().acks);
+    }
+
+    /// Puts in an order.
+    pub fn push_control(&self, control: Control) {
+        self.lock().control.push(control);
+        self.signal.ring();
+    }
+
+    /// Takes all orders.
+    pub fn take_control(&self) -> Vec<Control> {
+        std::mem::take(&mut self.lock().control)
+    }
+
+    /// Whether nothing waits in the data lane.
+    pub fn is_empty(&self) -> bool {
+        self.head_since.load(Relaxed) == 0
+    }
+
+    /// Bytes that wait in the data lane.
+    pub fn queued_bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+
+    /// How long the delivery at the head has waited.
+    pub fn head_age(&self, now: Timestamp) -> Duration {
+        match self.head_since.load(Relaxed) {
+            0 => Duration::ZERO,
+            since => now.since(Timestamp(since)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark() -> Delivery {
+        Delivery::Mark(TaskId(1), Mark::Drain)
+    }
+
+    #[tokio::test]
+    async fn a_full_mailbox_refuses_and_rings_when_there_is_room() {
+        let mailbox = Mailbox::new(100, Signal::new());
+        let producer = Signal::new();
+        assert!(mailbox.push(mark(), 60, &producer).is_ok());
+        assert!(mailbox.push(mark(), 60, &producer).is_err());
+        assert!(mailbox.take().is_some());
+        producer.wait().await;
+        assert!(mailbox.push(mark(), 60, &producer).is_ok());
+    }
+
+    #[test]
+    fn an_empty_mailbox_takes_what_is_larger_than_its_bound() {
+        let mailbox = Mailbox::new(100, Signal::new());
+        assert!(mailbox.push(mark(), 5_000, &Signal::new()).is_ok());
+        assert!(mailbox.push(mark(), 1, &Signal::new()).is_err());
+        assert_eq!(mailbox.queued_bytes(), 5_000);
+    }
+
+    #[test]
+    fn parts_from_other_workers_do_not_use_up_the_local_bound() {
+        let mailbox = Mailbox::new(100, Signal::new());
+        mailbox.push_part(WorkerSlot(1), Bytes::from_static(&[0; 90]));
+        assert!(mailbox.push(mark(), 90, &Signal::new()).is_ok());
+        assert!(matches!(mailbox.take(), Some(Delivery::Part(..))));
+        assert!(matches!(mailbox.take(), Some(Delivery::Mark(..))));
+        assert!(mailbox.is_empty());
+        assert_eq!(mailbox.queued_bytes(), 0);
+    }
+}

@@ -1,0 +1,74 @@
+//! In-band marks and who has sent which. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::base::TaskId;
+
+/// A mark that travels in the same lane as tuples, behind all that was emitted before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// The producing task has no more input; replays may still come.
+    Drain,
+    /// Every tuple of the run is done.
+    End,
+}
+
+impl Mark {
+    /// The mark's byte on the wire.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Drain => 1,
+            Self::End => 2,
+        }
+    }
+
+    /// The mark of a byte on the wire.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Drain),
+            2 => Some(Self::End),
+            _ => None,
+        }
+    }
+}
+
+/// Which marks have come from which producing task.
+#[derive(Clone, Debug)]
+pub(crate) struct MarkBoard(BTreeMap<TaskId, Option<Mark>>);
+
+impl MarkBoard {
+    /// A board for these producing tasks.
+    pub(crate) fn new(producers: impl IntoIterator<Item = TaskId>) -> Self {
+        Self(producers.into_iter().map(|task| (task, None)).collect())
+    }
+
+    /// Notes a mark. A mark may come twice (from a restarted producer, or to a restarted task).
+    pub(crate) fn note(&mut self, from: TaskId, mark: Mark) {
+        if let Some(last) = self.0.get_mut(&from) {
+            *last = (*last).max(Some(mark));
+        }
+    }
+
+    /// The greatest mark that all producing tasks have sent.
+    pub(crate) fn reached(&self) -> Option<Mark> {
+        self.0.values().min().copied().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_reached_when_every_producer_has_sent_it() {
+        let mut board = MarkBoard::new([TaskId(1), TaskId(2)]);
+        board.note(TaskId(1), Mark::Drain);
+        assert_eq!(board.reached(), None);
+        board.note(TaskId(2), Mark::End);
+        assert_eq!(board.reached(), Some(Mark::Drain));
+        board.note(TaskId(1), Mark::End);
+        board.note(TaskId(1), Mark::Drain);
+        board.note(TaskId(9), Mark::Drain);
+        assert_eq!(board.reached(), Some(Mark::End));
+    }
+}

@@ -1,0 +1,38 @@
+//! How a loop waits: for its doorbell, until a point in time, or both.
+
+use std::time::Duration;
+
+use crate::base::{Alarms, Signal, Timestamp, now};
+
+/// Waits shorter than this need the fine clock.
+const FINE: Duration = Duration::from_millis(20);
+
+/// Waits for `signal`, at most until `deadline`.
+pub(crate) async fn pause(signal: &Signal, deadline: Option<Timestamp>, alarms: &Alarms) {
+    let Some(deadline) = deadline else {
+        return signal.wait().await;
+    };
+    let span = deadline.since(now());
+    if span.is_zero() {
+        return;
+    }
+    if span < FINE {
+        alarms.ring_at(deadline, signal);
+        signal.wait().await;
+    } else {
+        // The rest is waited for finely: a coarse timer rounds up by a millisecond or more.
+        let coarse = span.saturating_sub(Duration::from_millis(5));
+        tokio::select! {
+            () = signal.wait() => {}
+            () = tokio::time::sleep(coarse) => {}
+        }
+    }
+}
+
+/// The sooner of two deadlines, either of which may be missing.
+pub(crate) fn sooner(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Timestamp> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        (left, right) => left.or(right),
+    }
+}

@@ -1,0 +1,192 @@
+//! Messages that wait to be given out again, and the ones that are given up. Pure.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::base::{Backoff, StreamIdx, TaskId, Timestamp};
+use crate::component::MessageId;
+use crate::metrics::FailReason;
+use crate::topology::RetryPolicy;
+use crate::tuple::{Flags, Values};
+
+/// A spout message as the engine keeps it until its tree is done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) id: MessageId,
+    pub(crate) values: Values,
+    pub(crate) stream: StreamIdx,
+    pub(crate) direct: Option<TaskId>,
+    pub(crate) flags: Flags,
+    /// How many failures count against `retry.max`.
+    pub(crate) spent: u32,
+    /// How many times it has failed at all.
+    pub(crate) failures: u32,
+    /// When it was first emitted.
+    pub(crate) first: Timestamp,
+    /// Which life of the spout's component emitted it.
+    pub(crate) life: u32,
+}
+
+struct Due {
+    at: Timestamp,
+    number: u64,
+    kept: Kept,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+/// What to do with a failed message.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Fate {
+    /// It will be given out again.
+    Retry,
+    /// Its retries are spent.
+    DeadLetter(Kept),
+}
+
+/// Failed messages in the order in which they are due.
+pub(crate) struct Replays {
+    policy: RetryPolicy,
+    heap: BinaryHeap<Reverse<Due>>,
+    numbers: u64,
+}
+
+impl Replays {
+    pub(crate) fn new(policy: RetryPolicy) -> Self {
+        Self { policy, heap: BinaryHeap::new(), numbers: 0 }
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Takes a failed message. What its component did itself (a fail, a death while alone, a
+    /// time-out) spends the budget and backs off; what befell it (another tuple's death, a lost
+    /// worker) does neither.
+    pub(crate) fn failed(
+        &mut self,
+        mut kept: Kept,
+        reason: FailReason,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Fate {
+        let spends =
+            matches!(reason, FailReason::Explicit | FailReason::DiedAlone | FailReason::TimedOut);
+        if matches!(reason, FailReason::Died | FailReason::DiedAlone) {
+            kept.flags = kept.flags.union(Flags::SUSPECT);
+        }
+        kept.failures += 1;
+        kept.spent += u32::from(spends);
+        if self.policy.max.is_some_and(|max| kept.spent > max) {
+            return Fate::DeadLetter(kept);
+        }
+        let at = if spends { now + self.delay(kept.spent, jitter) } else { now };
+        self.put(kept, at);
+        Fate::Retry
+    }
+
+    /// Puts a message in, due at `at`.
+    pub(crate) fn put(&mut self, kept: Kept, at: Timestamp) {
+        self.numbers += 1;
+        self.heap.push(Reverse(Due { at, number: self.numbers, kept }));
+    }
+
+    /// The next message that is due.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<Kept> {
+        if self.heap.peek().is_some_and(|Reverse(due)| due.at <= now) {
+            return self.heap.pop().map(|Reverse(due)| due.kept);
+        }
+        None
+    }
+
+    /// When the next message is due.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.heap.peek().map(|Reverse(due)| due.at)
+    }
+
+    fn delay(&self, spent: u32, jitter: f64) -> std::time::Duration {
+        let mut backoff = Backoff::new(self.policy.backoff_least, self.policy.backoff_greatest);
+        for _ in 1..spent.min(32) {
+            backoff.next_delay(jitter);
+        }
+        backoff.next_delay(jitter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smallvec::smallvec;
+
+    use super::*;
+
+    fn kept(id: u64) -> Kept {
+        Kept {
+            id: MessageId(id),
+            values: smallvec![],
+            stream: StreamIdx(0),
+            direct: None,
+            flags: Flags::default(),
+            spent: 0,
+            failures: 0,
+            first: Timestamp(0),
+            life: 0,
+        }
+    }
+
+    fn replays(max: Option<u32>) -> Replays {
+        Replays::new(RetryPolicy {
+            max,
+            backoff_least: Duration::from_nanos(100),
+            backoff_greatest: Duration::from_micros(1),
+            dead_letter: None,
+        })
+    }
+
+    #[test]
+    fn explicit_fails_back_off_and_spend_the_budget() {
+        let mut replays = replays(Some(2));
+        let mut message = kept(1);
+        for (at, expected) in [(0, 100), (200, 400)] {
+            let fate = replays.failed(message, FailReason::Explicit, Timestamp(at), 1.0);
+            assert_eq!(fate, Fate::Retry);
+            assert_eq!(replays.next_due(), Some(Timestamp(expected)));
+            assert_eq!(replays.due(Timestamp(expected - 1)), None);
+            message = replays.due(Timestamp(expected)).unwrap();
+        }
+        let fate = replays.failed(message, FailReason::TimedOut, Timestamp(0), 1.0);
+        assert!(matches!(fate, Fate::DeadLetter(Kept { spent: 3, .. })));
+    }
+
+    #[test]
+    fn what_befell_a_message_costs_it_nothing_but_marks_it_suspect() {
+        let mut replays = replays(Some(0));
+        for reason in [FailReason::Died, FailReason::WorkerLost] {
+            assert_eq!(replays.failed(kept(1), reason, Timestamp(5), 1.0), Fate::Retry);
+            let again = replays.due(Timestamp(5)).unwrap();
+            assert_eq!(again.flags.contains(Flags::SUSPECT), reason == FailReason::Died);
+        }
+        let fate = replays.failed(kept(1), FailReason::DiedAlone, Timestamp(5), 1.0);
+        assert!(matches!(fate, Fate::DeadLetter(_)));
+    }
+}

@@ -1,0 +1,83 @@
+//! A spout task's outgoing side: opens roots, keeps messages, sends.
+
+use crate::ack::{Ledger, Settled, Touched};
+use crate::base::{EdgeId, TaskId, Timestamp};
+use crate::component::{EmitError, MessageId, SpoutEmission, SpoutEmitter};
+use crate::metrics::TaskCounters;
+use crate::tuple::{Anchor, Anchors, Flags};
+
+use super::emit::Output;
+use super::replay::Kept;
+
+/// A spout task's view of its output for the time of one call into the component.
+pub(crate) struct SpoutOutput<'a> {
+    pub(crate) task: TaskId,
+    pub(crate) output: &'a mut Output,
+    pub(crate) ledger: &'a mut Ledger<Kept>,
+    pub(crate) counters: &'a TaskCounters,
+    /// Whether roots are tracked at all.
+    pub(crate) tracking: bool,
+    pub(crate) now: Timestamp,
+    /// Which life of the component is emitting.
+    pub(crate) life: u32,
+    /// Messages that were done as soon as they were sent.
+    pub(crate) done: &'a mut Vec<MessageId>,
+}
+
+impl SpoutOutput<'_> {
+    /// Sends a message under a new root.
+    pub(crate) fn send_kept(
+        &mut self,
+        kept: Kept,
+        tasks: Option<&mut Vec<TaskId>>,
+    ) -> Result<(), EmitError> {
+        let (stream, direct, flags, id) = (kept.stream, kept.direct, kept.flags, kept.id);
+        let values = kept.values.clone();
+        let root = self.ledger.open(kept, self.now);
+        let (mut xor, mut touched_all) = (0, Touched::default());
+        let spout = self.task;
+        let stamp = |touched: Touched| {
+            let edge = EdgeId::random();
+            xor ^= edge.0;
+            touched_all = touched_all.union(touched);
+            Anchors::from_buf([Anchor { root, edge, spout }])
+        };
+        match self.output.routes.send(stream, direct, values, flags, stamp, tasks) {
+            Ok(copies) => {
+                self.count(copies);
+                if let Settled::Done(_) = self.ledger.sent(root, xor, touched_all) {
+                    self.done.push(id);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.ledger.fail(root);
+                Err(error)
+            }
+        }
+    }
+
+    fn count(&self, copies: usize) {
+        TaskCounters::add(&self.counters.emitted, 1);
+        TaskCounters::add(&self.counters.transferred, copies as u64);
+    }
+}
+
+impl SpoutEmitter for SpoutOutput<'_> {
+    #[inline]
+    fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError> {
+        let SpoutEmission { stream, direct, id, values, tasks } = emission;
+        if let (Some(id), true) = (id, self.tracking) {
+            let flags = Flags::default();
+            let (spent, failures, first, life) = (0, 0, self.now, self.life);
+            let kept = Kept { id, values, stream, direct, flags, spent, failures, first, life };
+            return self.send_kept(kept, tasks);
+        }
+        let stamp = |_: Touched| Anchors::new();
+        let flags = Flags::default();
+        let copies = self.output.routes.send(stream, direct, values, flags, stamp, tasks)?;
+        self.count(copies);
+        self.done.extend(id);
+        Ok(())
+    }
+}

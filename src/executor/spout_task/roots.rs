@@ -1,0 +1,151 @@
+//! What becomes of a spout task's roots: complete, failed, timed out, given out again, put aside.
+
+use std::time::Duration;
+
+use crate::ack::{AckBatch, Settled, Touched};
+use crate::base::{RootId, Timestamp, show_duration};
+use crate::component::Replay;
+use crate::metrics::{DropReason, FailReason, TaskCounters};
+
+use super::super::dead_letter;
+use super::super::replay::{Fate, Kept};
+use super::{Life, SpoutTask};
+
+/// How long a message waits whose dead letter could not be written.
+const DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
+
+impl SpoutTask {
+    pub(super) fn take_acks(&mut self, now: Timestamp) {
+        let mut batches = std::mem::take(&mut self.acks);
+        self.housing.mailbox.take_acks(&mut batches);
+        for batch in batches.drain(..) {
+            self.take_ack_batch(batch, now);
+        }
+        self.acks = batches;
+    }
+
+    fn take_ack_batch(&mut self, batch: AckBatch, now: Timestamp) {
+        let view = self.output.view();
+        let replaced = if view.is_same(&batch.view) {
+            Touched::default()
+        } else {
+            view.replaced_since(&batch.view)
+        };
+        let mut unknown = 0;
+        for ack in &batch.acks {
+            match self.ledger.ack(ack) {
+                Settled::Done(kept) => self.complete(kept, now),
+                Settled::Open if ack.touched.meets(replaced) => {
+                    let kept = self.ledger.fail(ack.root).expect("the root was open just now");
+                    self.give_again(kept, FailReason::WorkerLost, "a worker was lost", now);
+                }
+                Settled::Open => {}
+                Settled::Unknown => unknown += 1,
+            }
+        }
+        for fail in batch.fails {
+            match self.ledger.fail(fail.root) {
+                Some(kept) => self.give_again(kept, fail.reason, &fail.message, now),
+                None => unknown += 1,
+            }
+        }
+        for root in batch.resets {
+            unknown += u64::from(!self.ledger.reset_timeout(root, now));
+        }
+        if unknown > 0 {
+            self.housing.counters.count_dropped(DropReason::UnknownRoot, unknown);
+        }
+    }
+
+    fn complete(&mut self, kept: Kept, now: Timestamp) {
+        let counters = &self.housing.counters;
+        TaskCounters::add(&counters.acked, 1);
+        counters.latency.record(now.since(kept.first), 1);
+        self.unsaved = true;
+        self.settle(&kept);
+    }
+
+    /// Tells the spout that a message is done.
+    fn settle(&mut self, kept: &Kept) {
+        let lives = self.lives;
+        if let Life::Open(spout) = &mut self.life {
+            if kept.life == lives {
+                spout.ack(kept.id);
+            } else {
+                spout.settle(kept.id);
+            }
+        }
+    }
+
+    pub(super) fn settle_done(&mut self) {
+        let mut done = std::mem::take(&mut self.done);
+        if let Life::Open(spout) = &mut self.life {
+            for id in done.drain(..) {
+                TaskCounters::add(&self.housing.counters.acked, 1);
+                spout.ack(id);
+            }
+        }
+        self.done = done;
+    }
+
+    /// A message's tree failed: it is given out again, by the spout or by the engine.
+    pub(super) fn give_again(
+        &mut self,
+        kept: Kept,
+        reason: FailReason,
+        message: &str,
+        now: Timestamp,
+    ) {
+        self.housing.counters.count_failed(reason);
+        if let Life::Open(spout) = &mut self.life
+            && kept.life == self.lives
+            && spout.fail(kept.id, message) == Replay::Source
+        {
+            return;
+        }
+        if let Fate::DeadLetter(kept) = self.replays.failed(kept, reason, now, fastrand::f64()) {
+            self.bury(kept, reason, message, now);
+        }
+    }
+
+    /// Puts a message aside whose retries are spent; it stays pending until that is safely written.
+    fn bury(&mut self, kept: Kept, reason: FailReason, message: &str, now: Timestamp) {
+        let context = &self.housing.context;
+        let Some(path) = &self.housing.retry.dead_letter else {
+            return;
+        };
+        let line = dead_letter::line(context, &kept, reason, message);
+        match self.housing.shop.positions.dead_letter(&context.dir.join(path), &line) {
+            Ok(()) => self.settle(&kept),
+            Err(error) => {
+                let path = path.display();
+                let text = format!("dead letter could not be written to {path}: {error}");
+                context.reporter.error(&text, None);
+                self.replays.put(kept, now + DEAD_LETTER_RETRY);
+            }
+        }
+    }
+
+    pub(super) fn check_timeouts(&mut self, now: Timestamp) {
+        let timeout = self.housing.context.message_timeout;
+        if self.ledger.due(now, timeout).is_none() {
+            return;
+        }
+        let deferred = self.housing.shop.congestion.meets(&self.housing.downstream);
+        while let Some(root) = self.ledger.due(now, timeout) {
+            if deferred {
+                self.ledger.reset_timeout(root, now);
+                TaskCounters::add(&self.housing.counters.timeouts_deferred, 1);
+            } else {
+                self.time_out(root, timeout, now);
+            }
+        }
+    }
+
+    fn time_out(&mut self, root: RootId, timeout: Duration, now: Timestamp) {
+        let kept = self.ledger.fail(root).expect("the root is due, so it is open");
+        let span = show_duration(timeout);
+        let message = format!("not fully acked within {span}");
+        self.give_again(kept, FailReason::TimedOut, &message, now);
+    }
+}

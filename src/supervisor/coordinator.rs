@@ -1,0 +1,442 @@
+//! The supervisor's decisions: events in, effects out. No clock, no processes, no sockets.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::base::{Incarnation, TaskId, Timestamp, WorkerSlot};
+use crate::component::Role;
+use crate::control::{CONTROL_VERSION, FromWorker, RunState, ToWorker, WorkerAddress};
+use crate::topology::Plan;
+
+use super::event::{Finish, RunEvent, Totals};
+use super::ledger::TaskLedger;
+use super::slot::{Slot, Stage};
+
+/// A worker that was not heard for this long is killed and replaced …
+const SILENT: Duration = Duration::from_secs(5);
+/// … or for this long, where another worker finds it unresponsive too.
+const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
+/// How often time-outs are told.
+const TELL_TIMEOUTS_EVERY: Duration = Duration::from_secs(5);
+/// A longer gap between two looks at the clock means that the supervisor itself was stopped.
+const OWN_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the supervisor hears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A worker's message.
+    Message(WorkerSlot, Incarnation, FromWorker),
+    /// A worker's process has ended, and all that it had sent has been heard.
+    Exited(WorkerSlot, Incarnation, String),
+    /// Somebody pressed Ctrl-C, or sent SIGTERM.
+    Interrupt,
+    /// The time given with `--for` is up.
+    TimeIsUp,
+    /// Time has passed.
+    Tick,
+}
+
+/// What the supervisor does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Starts a worker after a delay.
+    Spawn(WorkerSlot, Incarnation, Duration),
+    /// Sends a message to a slot's worker.
+    Send(WorkerSlot, ToWorker),
+    /// Kills a slot's worker.
+    Kill(WorkerSlot),
+    /// Tells whoever watches.
+    Notify(RunEvent),
+    /// Ends the run.
+    Finish(Finish),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Waits for the first hello of every worker.
+    Starting,
+    Running,
+    /// No more input is wanted.
+    Draining,
+    /// The end mark is on its way.
+    Ending,
+    /// Every task has ended; the workers leave.
+    Leaving,
+    Finished,
+}
+
+/// The state of a run.
+#[derive(Clone, Debug)]
+pub struct Coordinator {
+    plan: Plan,
+    slots: Vec<Slot>,
+    tasks: TaskLedger,
+    phase: Phase,
+    drain_deadline: Option<Timestamp>,
+    memory_lost: BTreeSet<String>,
+    congested: Vec<TaskId>,
+    next_timeouts: Timestamp,
+    last_tick: Timestamp,
+}
+
+impl Coordinator {
+    /// A run that is about to start, and its first effects.
+    pub fn new(plan: Plan, now: Timestamp) -> (Self, Vec<Effect>) {
+        let slots = (0..plan.settings.workers).map(|_| Slot::new(now)).collect();
+        let tasks = TaskLedger::new(&plan);
+        let start = (0..plan.settings.workers)
+            .map(|slot| Effect::Spawn(WorkerSlot(slot), Incarnation(0), Duration::ZERO))
+            .collect();
+        let run = Self {
+            plan,
+            slots,
+            tasks,
+            phase: Phase::Starting,
+            drain_deadline: None,
+            memory_lost: BTreeSet::new(),
+            congested: Vec::new(),
+            next_timeouts: now + TELL_TIMEOUTS_EVERY,
+            last_tick: now,
+        };
+        (run, start)
+    }
+
+    /// Counters at this time.
+    pub fn totals(&self) -> Totals {
+        self.tasks.totals(&self.plan, self.slots.iter().map(|slot| slot.rss).sum())
+    }
+
+    /// Takes an event. `jitter` is a random number in `0.0..1.0`.
+    pub fn handle(&mut self, event: Event, now: Timestamp, jitter: f64) -> Vec<Effect> {
+        if self.phase == Phase::Finished {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        match event {
+            Event::Message(slot, incarnation, message) => {
+                if self.slot(slot).is_some_and(|known| known.incarnation == incarnation) {
+                    self.hear(slot, message, now, &mut effects);
+                }
+            }
+            Event::Exited(slot, incarnation, how) => {
+                if self.slot(slot).is_some_and(|known| known.incarnation == incarnation) {
+                    self.exited(slot, how, now, jitter, &mut effects);
+                }
+            }
+            Event::Interrupt if self.phase >= Phase::Draining => {
+                self.finish(Finish::Killed, &mut effects);
+            }
+            Event::Interrupt => self.stop_input("interrupted", now, &mut effects),
+            Event::TimeIsUp => self.stop_input("the time is up", now, &mut effects),
+            Event::Tick => self.tick(now, &mut effects),
+        }
+        self.advance(now, &mut effects);
+        effects
+    }
+
+    fn slot(&mut self, slot: WorkerSlot) -> Option<&mut Slot> {
+        self.slots.get_mut(slot.index())
+    }
+
+    fn component_of(&self, task: TaskId) -> String {
+        let task = self.plan.task(task);
+        task.map_or_else(String::new, |task| self.plan.component(task.component).name.clone())
+    }
+
+    fn hear(
+        &mut self,
+        slot: WorkerSlot,
+        message: FromWorker,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.slots[slot.index()].heard = now;
+        match message {
+            FromWorker::Hello { version, address } => self.hello(slot, version, address, effects),
+            FromWorker::State { task, state } => self.tasks.set_state(task, state),
+            FromWorker::Report { tasks, rss } => {
+                self.slots[slot.index()].rss = rss;
+                for report in tasks {
+                    self.tasks.report(report);
+                }
+                self.share_congestion(effects);
+            }
+            FromWorker::Failed { task, reason, detail } => {
+                let reason = format!("{} (task {task}) failed: {reason}", self.component_of(task));
+                self.finish(Finish::Failed { reason, detail }, effects);
+            }
+            FromWorker::Restarted { task, reason, detail, lost_memory } => {
+                let component = self.component_of(task);
+                if lost_memory {
+                    self.lose_memory(task, effects);
+                }
+                effects.push(Effect::Notify(RunEvent::Restarted {
+                    component,
+                    task,
+                    reason,
+                    detail,
+                }));
+            }
+            FromWorker::Log { task, level, text } => {
+                let component = self.component_of(task);
+                effects.push(Effect::Notify(RunEvent::Log { component, task, level, text }));
+            }
+            FromWorker::Error { task, text, detail } => {
+                let component = self.component_of(task);
+                effects.push(Effect::Notify(RunEvent::Error { component, task, text, detail }));
+            }
+            FromWorker::LogDropped { count } => {
+                effects.push(Effect::Notify(RunEvent::LogDropped { count }));
+            }
+            FromWorker::PeerUnresponsive { slot, boot } => {
+                if let Some(peer) = self.slots.get(slot.index())
+                    && peer.address().is_some_and(|address| address.boot == boot)
+                    && now.since(peer.heard) >= SILENT_AND_SUSPECTED
+                {
+                    effects.push(Effect::Kill(slot));
+                }
+            }
+            FromWorker::Fatal { reason } => {
+                let reason = format!("worker {slot} cannot go on: {reason}");
+                self.finish(Finish::Failed { reason, detail: None }, effects);
+            }
+        }
+    }
+
+    fn hello(
+        &mut self,
+        slot: WorkerSlot,
+        version: u32,
+        address: WorkerAddress,
+        effects: &mut Vec<Effect>,
+    ) {
+        if version != CONTROL_VERSION {
+            let reason = format!(
+                "worker {slot} speaks control version {version}, the supervisor {CONTROL_VERSION}: \
+                 the binary was replaced during the run"
+            );
+            return self.finish(Finish::Failed { reason, detail: None }, effects);
+        }
+        self.slots[slot.index()].stage = Stage::Bound(address);
+        if self.phase == Phase::Starting {
+            if self.slots.iter().all(|slot| slot.address().is_some()) {
+                self.phase = Phase::Running;
+                let (workers, tasks) = (self.slots.len(), self.plan.tasks.len());
+                effects.push(Effect::Notify(RunEvent::Started { workers, tasks }));
+                for slot in 0..self.slots.len() {
+                    self.begin(WorkerSlot(slot as u16), effects);
+                }
+            }
+            return;
+        }
+        let others = self.running_but(slot);
+        self.begin(slot, effects);
+        let incarnation = self.slots[slot.index()].incarnation;
+        if let Some(address) = self.slots[slot.index()].address().cloned() {
+            let replaced = others.into_iter().map(|other| {
+                Effect::Send(other, ToWorker::PeerReplaced { address: address.clone() })
+            });
+            effects.extend(replaced);
+        }
+        if incarnation > Incarnation(0) {
+            effects.push(Effect::Notify(RunEvent::WorkerReplaced { slot, incarnation }));
+        }
+    }
+
+    fn begin(&mut self, slot: WorkerSlot, effects: &mut Vec<Effect>) {
+        let workers = self.slots.iter().filter_map(Slot::address).cloned().collect();
+        let incarnations = self.slots.iter().map(|slot| slot.incarnation).collect();
+        let producing = self.phase == Phase::Running;
+        if let Stage::Bound(address) = &self.slots[slot.index()].stage {
+            self.slots[slot.index()].stage = Stage::Running(address.clone());
+            let begin = ToWorker::Begin { workers, incarnations, producing };
+            effects.push(Effect::Send(slot, begin));
+        }
+    }
+
+    fn running_but(&self, but: WorkerSlot) -> Vec<WorkerSlot> {
+        let slots = self.slots.iter().enumerate();
+        slots
+            .map(|(number, slot)| (WorkerSlot(number as u16), slot))
+            .filter(|(number, slot)| *number != but && matches!(slot.stage, Stage::Running(_)))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    fn send_all(&self, message: &ToWorker, effects: &mut Vec<Effect>) {
+        let none = WorkerSlot(u16::MAX);
+        let running = self.running_but(none).into_iter();
+        effects.extend(running.map(|slot| Effect::Send(slot, message.clone())));
+    }
+
+    fn exited(
+        &mut self,
+        slot: WorkerSlot,
+        how: String,
+        now: Timestamp,
+        jitter: f64,
+        effects: &mut Vec<Effect>,
+    ) {
+        match self.phase {
+            Phase::Leaving => {
+                self.slots[slot.index()].stage = Stage::Exited;
+                return;
+            }
+            Phase::Ending => {
+                let reason = format!(
+                    "worker {slot} was lost ({how}) while final results were on their way: \
+                     some may be missing"
+                );
+                return self.finish(Finish::Failed { reason, detail: None }, effects);
+            }
+            _ => {}
+        }
+        let tasks: Vec<_> = self.plan.tasks_on(slot).map(|task| task.id).collect();
+        for &task in &tasks {
+            if self.held_memory(task) {
+                self.lose_memory(task, effects);
+            }
+            self.tasks.bury(task);
+        }
+        let Some(delay) = self.slots[slot.index()].replace(now, jitter) else {
+            let reason = format!("worker {slot} ended too often, last: {how}");
+            return self.finish(Finish::Failed { reason, detail: None }, effects);
+        };
+        let successor = self.slots[slot.index()].incarnation;
+        for other in self.running_but(slot) {
+            effects.push(Effect::Send(other, ToWorker::PeerLost { slot, successor }));
+        }
+        effects.push(Effect::Notify(RunEvent::WorkerLost { slot, how, delay }));
+        effects.push(Effect::Spawn(slot, successor, delay));
+    }
+
+    fn held_memory(&self, task: TaskId) -> bool {
+        let Some(record) = self.tasks.get(task) else {
+            return false;
+        };
+        let planned = self.plan.task(task).map(|task| self.plan.component(task.component));
+        let keeps = planned.is_some_and(|component| component.keeps_memory);
+        // The last report is up to a period old: a task that was at work is taken to have had input.
+        record.now.keeps_memory > 0 || keeps && record.state > RunState::Starting
+    }
+
+    fn lose_memory(&mut self, task: TaskId, effects: &mut Vec<Effect>) {
+        let component = self.component_of(task);
+        self.memory_lost.insert(component.clone());
+        effects.push(Effect::Notify(RunEvent::MemoryLost { component, task }));
+    }
+
+    fn stop_input(&mut self, reason: &'static str, now: Timestamp, effects: &mut Vec<Effect>) {
+        match self.phase {
+            Phase::Starting => self.finish(Finish::Killed, effects),
+            Phase::Running => {
+                self.phase = Phase::Draining;
+                self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
+                effects.push(Effect::Notify(RunEvent::Draining { reason }));
+                self.send_all(&ToWorker::StopInput, effects);
+            }
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let gap = now.since(self.last_tick);
+        self.last_tick = now;
+        if gap >= OWN_PAUSE {
+            for slot in &mut self.slots {
+                slot.heard = now;
+            }
+        }
+        for (number, slot) in self.slots.iter().enumerate() {
+            let watched = matches!(slot.stage, Stage::Running(_)) && self.phase < Phase::Leaving;
+            if watched && now.since(slot.heard) >= SILENT {
+                effects.push(Effect::Kill(WorkerSlot(number as u16)));
+            }
+        }
+        if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
+            let span = crate::base::show_duration(self.plan.settings.drain_timeout);
+            let reason = format!("the run did not drain within {span} (drain_timeout)");
+            self.finish(Finish::Failed { reason, detail: None }, effects);
+        }
+        if now >= self.next_timeouts {
+            self.next_timeouts = now + TELL_TIMEOUTS_EVERY;
+            self.tell_timeouts(effects);
+        }
+    }
+
+    fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
+        for component in &self.plan.components {
+            if component.role != Role::Spout {
+                continue;
+            }
+            let tasks = self
+                .plan
+                .tasks
+                .iter()
+                .filter(|task| self.plan.component(task.component).name == component.name);
+            let count = tasks.map(|task| self.tasks.take_timeouts(task.id)).sum();
+            if count > 0 {
+                let totals = self.tasks.totals(&self.plan, 0).components.into_iter();
+                let holding = totals
+                    .filter(|other| other.role == Role::Bolt && other.counters.pending > 0)
+                    .map(|other| (other.component, other.counters.pending));
+                effects.push(Effect::Notify(RunEvent::TimedOut {
+                    component: component.name.clone(),
+                    count,
+                    holding: holding.collect(),
+                }));
+            }
+        }
+    }
+
+    fn share_congestion(&mut self, effects: &mut Vec<Effect>) {
+        let tasks = self.tasks.congested();
+        if tasks != self.congested {
+            self.congested.clone_from(&tasks);
+            self.send_all(&ToWorker::Congested { tasks }, effects);
+        }
+    }
+
+    /// Moves the run on where all tasks have come far enough.
+    fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let running = self.slots.iter().all(|slot| matches!(slot.stage, Stage::Running(_)));
+        if matches!(self.phase, Phase::Running | Phase::Draining)
+            && running
+            && self.all_tasks(Some(Role::Spout), RunState::Drained)
+        {
+            self.phase = Phase::Ending;
+            self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
+            self.send_all(&ToWorker::End, effects);
+        }
+        if self.phase == Phase::Ending && self.all_tasks(None, RunState::Ended) {
+            self.phase = Phase::Leaving;
+            self.send_all(&ToWorker::Exit, effects);
+        }
+        if self.phase == Phase::Leaving && self.slots.iter().all(|slot| slot.stage == Stage::Exited)
+        {
+            let lost: Vec<_> = self.memory_lost.iter().cloned().collect();
+            let finish = if lost.is_empty() { Finish::Complete } else { Finish::MemoryLost(lost) };
+            self.finish(finish, effects);
+        }
+    }
+
+    fn all_tasks(&self, role: Option<Role>, state: RunState) -> bool {
+        let mut tasks = self.plan.tasks.iter().filter(|task| {
+            role.is_none_or(|role| self.plan.component(task.component).role == role)
+        });
+        tasks.all(|task| {
+            let record = self.tasks.get(task.id);
+            record.is_some_and(|record| record.state >= state && record.state != RunState::Failed)
+        })
+    }
+
+    fn finish(&mut self, finish: Finish, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Finished {
+            self.phase = Phase::Finished;
+            effects.push(Effect::Finish(finish));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! What a run tells whoever watches it, and how it ends.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::{ExitCode, Incarnation, TaskId, WorkerSlot};
+use crate::component::Role;
+use crate::metrics::TaskSnapshot;
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEvent {
+    /// All workers are bound and the tasks start.
+    Started {
+        /// How many workers.
+        workers: usize,
+        /// How many tasks.
+        tasks: usize,
+    },
+    /// A worker is gone and will be replaced.
+    WorkerLost {
+        /// The slot.
+        slot: WorkerSlot,
+        /// How it ended.
+        how: String,
+        /// After which delay it is replaced.
+        delay: Duration,
+    },
+    /// A worker's successor is at work.
+    WorkerReplaced {
+        /// The slot.
+        slot: WorkerSlot,
+        /// The successor.
+        incarnation: Incarnation,
+    },
+    /// A component was started again.
+    Restarted {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+        /// Why.
+        reason: String,
+        /// More lines.
+        detail: Option<String>,
+    },
+    /// What a component kept in memory is gone.
+    MemoryLost {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// A component's log line.
+    Log {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+        /// Storm's level, 0 to 4.
+        level: u8,
+        /// The text.
+        text: String,
+    },
+    /// An error that a component reported and survived.
+    Error {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+        /// One line.
+        text: String,
+        /// More lines.
+        detail: Option<String>,
+    },
+    /// Messages of a spout were not fully acked in time.
+    TimedOut {
+        /// The spout.
+        component: String,
+        /// How many since this was last told.
+        count: u64,
+        /// Bolts that hold tuples, and how many.
+        holding: Vec<(String, u64)>,
+    },
+    /// Log lines that came faster than they could be sent.
+    LogDropped {
+        /// How many.
+        count: u64,
+    },
+    /// The run takes no more input and finishes what it has.
+    Draining {
+        /// Why.
+        reason: &'static str,
+    },
+    /// Counters at this time.
+    Progress(Totals),
+}
+
+/// One component's counters over all its tasks and their lives.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComponentCounts {
+    /// The component.
+    pub component: String,
+    /// Spout or bolt.
+    pub role: Role,
+    /// How many tasks.
+    pub tasks: usize,
+    /// The sums.
+    pub counters: TaskSnapshot,
+}
+
+/// All components' counters, producers before consumers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// By component.
+    pub components: Vec<ComponentCounts>,
+    /// Resident bytes of all workers.
+    pub rss: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Every tuple was done and every result written.
+    Complete,
+    /// The same, but these components had lost what they kept in memory.
+    MemoryLost(Vec<String>),
+    /// The run failed.
+    Failed {
+        /// One line: what and why.
+        reason: String,
+        /// More lines: a traceback, the last lines of a child.
+        detail: Option<String>,
+    },
+    /// A second interrupt ended it.
+    Killed,
+}
+
+impl Finish {
+    /// The exit code for it.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Complete => ExitCode::Success,
+            Self::MemoryLost(_) => ExitCode::MemoryLost,
+            Self::Failed { .. } => ExitCode::RunFailed,
+            Self::Killed => ExitCode::Killed,
+        }
+    }
+}
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// How it ended.
+    pub finish: Finish,
+    /// The last counters.
+    pub totals: Totals,
+}

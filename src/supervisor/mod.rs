@@ -1,0 +1,18 @@
+//! From a plan to a finished run: starts worker processes, watches and replaces them, ends the run.
+//!
+//! [`Coordinator`] decides and is pure; `run` is the loop around it that has the processes and sockets.
+
+mod coordinator;
+mod event;
+mod ledger;
+mod process;
+mod programs;
+mod run;
+mod run_dir;
+mod slot;
+
+pub use coordinator::{Coordinator, Effect, Event};
+pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};
+pub use programs::missing_programs;
+pub use run::{RunError, RunOptions, run};
+pub use run_dir::RunDir;

@@ -1,0 +1,63 @@
+//! Rules about the streams that components declare.
+
+use crate::component::Role;
+use crate::topology::check::Checker;
+use crate::topology::diagnostic::Diagnostic;
+use crate::topology::spec::{Body, ComponentSpec, StreamSpec};
+
+use super::names::is_name;
+
+/// Checks written `outputs`, and takes those of components with programs over as they are.
+pub(crate) fn written_streams(checker: &mut Checker<'_>) {
+    for (index, component) in checker.spec.components.iter().enumerate() {
+        let outputs = component.outputs.iter().flat_map(|outputs| &outputs.value);
+        for stream in outputs {
+            stream_name(checker, stream);
+            fields(checker, stream);
+        }
+        spout_has_outputs(checker, component);
+        let body_is_known = component.body().is_some();
+        let outputs_are_known =
+            component.outputs.is_some() == component.table.get("outputs").is_some();
+        if body_is_known && outputs_are_known && component.has_program() {
+            checker.streams[index] = Some(component.declared_streams().unwrap_or_default());
+        }
+    }
+}
+
+fn stream_name(checker: &mut Checker<'_>, stream: &StreamSpec) {
+    let name = &stream.name;
+    if !is_name(&name.value) {
+        let message = format!("`{}` cannot be the name of a stream", name.value);
+        let help = "names are 1 to 63 letters, digits, `-` and `_`, and do not begin with `__`";
+        checker.report(Diagnostic::error(name.span, message).help(help));
+    }
+}
+
+/// Fields have names, each its own.
+fn fields(checker: &mut Checker<'_>, stream: &StreamSpec) {
+    for (at, field) in stream.fields.iter().enumerate() {
+        let earlier = &stream.fields[..at];
+        if field.value.is_empty() {
+            checker.report(Diagnostic::error(field.span, "a field needs a name"));
+        } else if let Some(first) = earlier.iter().find(|first| first.value == field.value) {
+            let message =
+                format!("stream `{}` has two fields called `{}`", stream.name.value, field.value);
+            checker.report(Diagnostic::error(field.span, message).also(first.span, "the first"));
+        }
+    }
+}
+
+/// A spout that emits nothing would do nothing.
+fn spout_has_outputs(checker: &mut Checker<'_>, component: &ComponentSpec) {
+    let has_program =
+        matches!(component.body(), Some(Body::Command(_) | Body::Python(_) | Body::Node(_)));
+    if component.role == Role::Spout && has_program && component.table.get("outputs").is_none() {
+        let message = format!("spout `{}` declares no outputs", component.name.value);
+        let help = format!(
+            "add `outputs = [\"FIELD\", …]` to `{}`: the names of the values it emits",
+            component.header()
+        );
+        checker.report(Diagnostic::error(component.name.span, message).help(help));
+    }
+}

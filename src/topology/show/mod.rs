@@ -1,0 +1,9 @@
+//! A plan as text for people and other programs. Pure: nothing is printed here.
+
+mod draw;
+mod memory;
+mod table;
+
+pub use draw::{dot, json, mermaid};
+pub use memory::{memory_line, worst_case_bytes};
+pub use table::table;

@@ -1,0 +1,12 @@
+//! A worker process: binds its transport, runs its tasks, reports to the supervisor, ends with it.
+
+mod conf;
+mod inbox;
+mod outlet;
+mod positions;
+mod report;
+mod rss;
+mod serve;
+mod uplink;
+
+pub use serve::{WorkerOptions, run};

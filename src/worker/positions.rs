@@ -1,0 +1,84 @@
+//! Spouts' positions as files in the run's folder, and dead letters as lines of files.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::base::TaskId;
+use crate::executor::PositionStore;
+
+/// One file a task, replaced atomically.
+#[derive(Debug)]
+pub(super) struct PositionFiles {
+    folder: PathBuf,
+}
+
+impl PositionFiles {
+    /// Keeps positions in `folder`, which is made where it is missing.
+    pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+
+    fn path(&self, task: TaskId) -> PathBuf {
+        self.folder.join(format!("{task}.json"))
+    }
+}
+
+impl PositionStore for PositionFiles {
+    fn save(&self, task: TaskId, position: &serde_json::Value) {
+        let path = self.path(task);
+        let fresh = path.with_extension("new");
+        let written =
+            fs::write(&fresh, position.to_string()).and_then(|()| fs::rename(&fresh, &path));
+        if let Err(error) = written {
+            let path = path.display().to_string();
+            tracing::error!(task = task.0, path, %error, "a position could not be kept");
+        }
+    }
+
+    fn load(&self, task: TaskId) -> Option<serde_json::Value> {
+        let text = fs::read(self.path(task)).ok()?;
+        match serde_json::from_slice(&text) {
+            Ok(position) => Some(position),
+            Err(error) => {
+                tracing::error!(task = task.0, %error, "a kept position could not be read");
+                None
+            }
+        }
+    }
+
+    fn dead_letter(&self, path: &Path, line: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(format!("{line}\n").as_bytes())?;
+        file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_last_position_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PositionFiles::open(folder.path().join("positions")).unwrap();
+        assert_eq!(store.load(TaskId(1)), None);
+        store.save(TaskId(1), &json!({"offset": 1}));
+        store.save(TaskId(1), &json!({"offset": 2}));
+        assert_eq!(store.load(TaskId(1)), Some(json!({"offset": 2})));
+        assert_eq!(store.load(TaskId(2)), None);
+    }
+
+    #[test]
+    fn dead_letters_are_appended() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PositionFiles::open(folder.path().to_owned()).unwrap();
+        let path = folder.path().join("dead.jsonl");
+        store.dead_letter(&path, "{}").unwrap();
+        store.dead_letter(&path, "{\"n\":1}").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "{}\n{\"n\":1}\n");
+    }
+}

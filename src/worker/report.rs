@@ -1,0 +1,42 @@
+//! What a worker's tasks show, gathered for the supervisor.
+
+use std::time::Duration;
+
+use crate::base::Timestamp;
+use crate::control::{FromWorker, RunState, TaskReport};
+use crate::executor::{TaskHandle, TaskState};
+
+use super::rss::resident_bytes;
+
+/// A task is congested when its oldest input has waited for this part of the message time-out.
+const CONGESTED_PART: u32 = 4;
+
+/// The report of all tasks.
+pub(super) fn report(
+    tasks: &[TaskHandle],
+    message_timeout: Duration,
+    now: Timestamp,
+) -> FromWorker {
+    let tasks = tasks.iter().map(|handle| {
+        let mut counters = handle.counters.snapshot();
+        counters.queued_bytes = handle.mailbox.queued_bytes() as u64;
+        TaskReport {
+            task: handle.task,
+            counters,
+            congested: handle.backlog_age(now) >= message_timeout / CONGESTED_PART,
+            user: handle.user_metrics.snapshot(),
+        }
+    });
+    FromWorker::Report { tasks: tasks.collect(), rss: resident_bytes() }
+}
+
+/// The state as the supervisor knows it.
+pub(super) fn run_state(state: TaskState) -> RunState {
+    match state {
+        TaskState::Starting => RunState::Starting,
+        TaskState::Running => RunState::Running,
+        TaskState::Drained => RunState::Drained,
+        TaskState::Ended => RunState::Ended,
+        TaskState::Failed => RunState::Failed,
+    }
+}

@@ -1,0 +1,1 @@
+print("speaks for itself")

@@ -1,0 +1,5 @@
+import { bolt } from 'galewire';
+
+export const score = bolt(function* ({ word }) {
+  yield [word.length];
+});

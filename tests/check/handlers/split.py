@@ -1,0 +1,6 @@
+import galewire
+
+
+@galewire.bolt
+def split(line):
+    yield from line.split()

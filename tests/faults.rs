@@ -1,0 +1,204 @@
+//! Real processes are killed and stopped in mid-run. Loss is judged at the sink.
+
+use std::collections::HashMap;
+
+use nix::sys::signal::Signal;
+
+use super::harness::{Project, Running, alive, resident, wait_for};
+
+const PIPELINE: &str = r#"
+name = "pipeline"
+[topology]
+workers = 2
+[spouts.lines]
+type = "file"
+config = { path = "input.txt" }
+[bolts.upper]
+python = "upper.py:upper"
+inputs = ["lines"]
+outputs = ["text"]
+[bolts.mark]
+node = "mark.mjs:mark"
+inputs = ["upper"]
+outputs = ["text"]
+[bolts.sink]
+type = "write"
+inputs = ["mark"]
+config = { path = "output.txt" }
+"#;
+
+const UPPER: &str =
+    "import galewire\n\n@galewire.bolt\ndef upper(line):\n    return line.upper()\n";
+const MARK: &str =
+    "import { bolt } from 'galewire';\nexport const mark = bolt(({ text }) => [text + '!']);\n";
+
+const LINES: usize = 60_000;
+
+fn pipeline() -> Project {
+    let input: String = (0..LINES).map(|n| format!("line {n} of some length\n")).collect();
+    Project::new()
+        .file("topology.toml", PIPELINE)
+        .file("upper.py", UPPER)
+        .file("mark.mjs", MARK)
+        .file("input.txt", &input)
+}
+
+/// Every input line stands in the sink, and lines beyond that are replays.
+fn assert_nothing_lost(project: &Project) {
+    let output = project.read("output.txt");
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for line in output.lines() {
+        *seen.entry(line).or_default() += 1;
+    }
+    for n in 0..LINES {
+        let line = format!("LINE {n} OF SOME LENGTH!");
+        assert!(seen.contains_key(line.as_str()), "lost: {line}");
+    }
+    assert_eq!(seen.len(), LINES, "lines that were never in the input");
+}
+
+fn kill_in_mid_run(command: &str) {
+    let project = pipeline();
+    let run = project.start(&[]);
+    wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));
+    let victim = run.process(command);
+    assert!(project.lines("output.txt") < LINES, "the run was over before the kill");
+    Running::signal(victim, Signal::SIGKILL);
+    let ended = run.end().expect_code(0);
+    assert!(ended.err.contains("started again") || ended.err.contains("was lost"), "{}", ended.err);
+    assert_nothing_lost(&project);
+}
+
+#[test]
+fn a_killed_python_child_loses_nothing() {
+    kill_in_mid_run("upper.py");
+}
+
+#[test]
+fn a_killed_node_child_loses_nothing() {
+    kill_in_mid_run("mark.mjs");
+}
+
+#[test]
+fn a_killed_first_worker_loses_nothing() {
+    kill_in_mid_run("--slot 0");
+}
+
+#[test]
+fn a_killed_second_worker_loses_nothing() {
+    kill_in_mid_run("--slot 1");
+}
+
+#[test]
+fn a_stopped_worker_is_replaced_and_loses_nothing() {
+    let project = pipeline();
+    let run = project.start(&[]);
+    wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));
+    Running::signal(run.process("--slot 1"), Signal::SIGSTOP);
+    run.end().expect_code(0).expect_told("worker 1 was lost");
+    assert_nothing_lost(&project);
+}
+
+#[test]
+fn no_process_outlives_a_killed_supervisor() {
+    let project = pipeline();
+    let run = project.start(&[]);
+    wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));
+    let family: Vec<_> = run.processes("").into_iter().filter(|pid| *pid != run.pid()).collect();
+    assert!(family.len() >= 4, "two workers and two children: {family:?}");
+    Running::signal(run.pid(), Signal::SIGKILL);
+    run.end();
+    wait_for("the family to end", || family.iter().all(|pid| !alive(*pid)).then_some(()));
+}
+
+#[test]
+fn after_a_kill_word_counts_are_at_least_exact_or_the_run_says_so() {
+    let topology = r#"
+name = "counts"
+[topology]
+workers = 2
+[spouts.lines]
+type = "file"
+config = { path = "input.txt" }
+[bolts.split]
+python = "split.py:split"
+inputs = ["lines"]
+outputs = ["word"]
+[bolts.count]
+type = "count"
+inputs = [{ from = "split", grouping = { fields = ["word"] } }]
+config = { emit = "final" }
+parallelism = 2
+[bolts.print]
+type = "print"
+inputs = ["count"]
+"#;
+    let split =
+        "import galewire\n\n@galewire.bolt\ndef split(line):\n    yield from line.split()\n";
+    let input: String = (0..LINES).map(|n| format!("word{} common\n", n % 100)).collect();
+    for victim in ["split.py", "--slot 1"] {
+        let project = Project::new()
+            .file("topology.toml", topology)
+            .file("split.py", split)
+            .file("input.txt", &input);
+        let run = project.start(&["--json"]);
+        let child = run.process(victim);
+        // Lines are on their way when the position of the spout has moved.
+        let positions = format!("/proc/{}/cwd", run.pid());
+        assert!(std::path::Path::new(&positions).exists());
+        Running::signal(child, Signal::SIGKILL);
+        let ended = run.end();
+        let exact = |line: &str| {
+            let (word, count) = line.split_once('\t').unwrap();
+            let expected = if word == "common" { LINES } else { LINES / 100 };
+            count.parse::<usize>().unwrap() >= expected
+        };
+        match ended.code {
+            Some(0) => {
+                assert_eq!(ended.out.lines().count(), 101, "{}", ended.err);
+                assert!(ended.out.lines().all(exact), "{victim}: {}", ended.out);
+            }
+            Some(4) => assert!(ended.err.contains("\"memory_lost\""), "{}", ended.err),
+            _ => panic!("{victim}: {:?} {}", ended.code, ended.err),
+        }
+    }
+}
+
+#[test]
+fn memory_stays_flat_while_a_sink_stands_still() {
+    let topology = r#"
+name = "stalled"
+[spouts.numbers]
+type = "generate"
+config = { fields = { text = { template = "some text of a certain length {counter}" } } }
+[bolts.sink]
+python = "sink.py:sink"
+inputs = ["numbers"]
+"#;
+    let sink = "import galewire\n\n@galewire.bolt\ndef sink(text):\n    pass\n";
+    let project = Project::new().file("topology.toml", topology).file("sink.py", sink);
+    let run = project.start(&["--json"]);
+    let (child, worker) = (run.process("sink.py"), run.process("--slot 0"));
+    let executed = || std::fs::read_to_string(format!("/proc/{child}/io")).unwrap_or_default();
+    wait_for("the sink to read", || executed().contains("rchar: ").then_some(()));
+    Running::signal(child, Signal::SIGSTOP);
+    // The queues have filled when the memory of the worker stands still for a hundred looks.
+    let mut still = 0;
+    let mut last = 0;
+    let full = wait_for("the queues to fill", || {
+        let now = resident(worker);
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        (still > 100).then_some(now)
+    });
+    assert!(full < 200 << 20, "{full} bytes");
+    let mut looks = 0;
+    wait_for("a second of looks", || {
+        looks += 1;
+        assert!(resident(worker) <= full + (4 << 20), "memory grows while the sink stands still");
+        (looks > 300).then_some(())
+    });
+    Running::signal(child, Signal::SIGCONT);
+    Running::signal(run.pid(), Signal::SIGINT);
+    run.end().expect_code(0);
+}

@@ -1,0 +1,208 @@
+//! A project in a folder of its own, run by the real binary with real children.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Longest that any condition is waited for; a broken test ends here and a slow machine does not.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary under test.
+pub(crate) fn galewire() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_galewire"));
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// Waits until `condition` gives something.
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A folder with a topology and its scripts.
+pub(crate) struct Project(TempDir);
+
+impl Project {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Adds a file.
+    pub(crate) fn file(self, path: &str, text: &str) -> Self {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    /// How many whole lines a file has.
+    pub(crate) fn lines(&self, path: &str) -> usize {
+        self.read(path).matches('\n').count()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = galewire();
+        command.args(["run", "topology.toml"]).args(arguments).current_dir(self.0.path());
+        command.env("XDG_STATE_HOME", self.path("state"));
+        command
+    }
+
+    /// Runs `topology.toml` to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::new(self.command(arguments).output().unwrap())
+    }
+
+    /// Starts `topology.toml`.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running { child: Some(child) }
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    fn new(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Asserts the exit code; shows what was told where it differs.
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.err);
+        self
+    }
+
+    /// Asserts that people were told this.
+    #[track_caller]
+    pub(crate) fn expect_told(self, text: &str) -> Self {
+        assert!(self.err.contains(text), "{text:?} is missing in\n{}", self.err);
+        self
+    }
+
+    /// The lines of stdout, sorted.
+    pub(crate) fn sorted(&self) -> Vec<&str> {
+        let mut lines: Vec<_> = self.out.lines().collect();
+        lines.sort_unstable();
+        lines
+    }
+}
+
+/// A run that is under way. Killed when dropped.
+pub(crate) struct Running {
+    child: Option<Child>,
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.as_ref().unwrap().id()).unwrap()
+    }
+
+    /// Processes of the run, at any depth, whose command line contains `text`.
+    pub(crate) fn processes(&self, text: &str) -> Vec<i32> {
+        let all = processes();
+        let mut family = vec![self.pid()];
+        let mut at = 0;
+        while at < family.len() {
+            let parent = family[at];
+            family.extend(all.iter().filter(|process| process.parent == parent).map(|p| p.pid));
+            at += 1;
+        }
+        let mut found: Vec<_> = all
+            .into_iter()
+            .filter(|process| family.contains(&process.pid) && process.command.contains(text))
+            .map(|process| process.pid)
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Waits for a process of the run whose command line contains `text`.
+    pub(crate) fn process(&self, text: &str) -> i32 {
+        wait_for(text, || self.processes(text).first().copied())
+    }
+
+    /// Signals a process, by default of the run.
+    pub(crate) fn signal(pid: i32, signal: Signal) {
+        // A process that has just ended takes no signal; what is tested shows elsewhere.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(mut self) -> Ended {
+        Ended::new(self.child.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+struct Process {
+    pid: i32,
+    parent: i32,
+    command: String,
+}
+
+fn processes() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| process(&entry.path())).collect()
+}
+
+fn process(folder: &Path) -> Option<Process> {
+    let pid = folder.file_name()?.to_str()?.parse().ok()?;
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    // The name stands in brackets and may hold anything.
+    let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?;
+    let command = fs::read(folder.join("cmdline")).ok()?;
+    let command = String::from_utf8_lossy(&command).replace('\0', " ");
+    Some(Process { pid, parent, command })
+}
+
+/// Whether a process is alive (and not a zombie).
+pub(crate) fn alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}
+
+/// Resident bytes of a process.
+pub(crate) fn resident(pid: i32) -> u64 {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}

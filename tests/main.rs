@@ -1,0 +1,20 @@
+//! Black-box tests, in one binary.
+
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod bad_citizens;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
+mod plan;
