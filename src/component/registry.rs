@@ -221,6 +221,18 @@ impl Kind {
         if unknown.is_empty() { (self.declare)(options, declaring) } else { Err(unknown) }
     }
 
+    /// Checks options alone, without the inputs that `declare` wants to know.
+    ///
+    /// # Errors
+    /// Unknown keys, or else the first value of the wrong type.
+    pub fn check_options(&self, options: &serde_json::Value) -> Result<(), Vec<OptionProblem>> {
+        let unknown = self.unknown_keys(options);
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        (self.check)(options).map_err(|problem| vec![problem])
+    }
+
     /// Makes a component.
     ///
     /// # Errors
