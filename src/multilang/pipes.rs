@@ -97,6 +97,11 @@ impl Pipes {
         Some(chunk)
     }
 
+    /// Whether output waits.
+    pub(super) fn has_output(&self) -> bool {
+        !self.lock().output.is_empty()
+    }
+
     /// Adds bytes for the child.
     pub(super) fn send(&self, urgent: Vec<u8>, data: Vec<u8>) {
         let mut state = self.lock();

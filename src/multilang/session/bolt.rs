@@ -128,6 +128,13 @@ impl BoltSession {
         self.open.len() + self.waiting.len()
     }
 
+    /// Since when the oldest tuple waits behind the one that the child has in hand.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        let in_hand = self.flow.taken() + 1;
+        let behind = in_hand + 1..=self.flow.taken() + self.flow.in_flight();
+        behind.filter_map(|id| self.open.get(id)).map(|tuple| tuple.since).next()
+    }
+
     /// Whether the child says that it keeps something in memory.
     pub fn keeps_memory(&self) -> bool {
         self.keeps_memory
@@ -256,6 +263,11 @@ impl BoltSession {
         self.framer = framer;
         self.send_waiting(now);
         result
+    }
+
+    /// The child's output is not read for now, so its silence says nothing.
+    pub fn pause(&mut self, now: Timestamp) {
+        self.liveness.paused(now);
     }
 
     /// The child will write no more: what it left unfinished is text.

@@ -433,3 +433,26 @@ fn dropping_a_bolt_kills_its_child() {
     rig.bolt = crate::multilang::ShellBolt::new(options(json!({})));
     rig.until("gone", |_| is_gone(pid));
 }
+
+#[test]
+fn a_childs_output_is_left_in_the_pipe_while_the_outputs_are_full() {
+    let script = r#"
+hello()
+for n in range(100000):
+    sys.stdout.write('{"command":"emit","tuple":[%d],"need_task_ids":false}\nend\n' % n)
+sys.stdout.flush()
+for t in tuples():
+    ack(t)
+"#;
+    let more = json!({"heartbeat_timeout_ms": 60_000});
+    let mut rig = BoltRig::new(python(script, more));
+    rig.out.room = Some(1000);
+    rig.until("full", |rig| rig.out.emitted().len() >= 1000);
+    for _ in 0..100 {
+        rig.bolt.wake(&mut Collector::new(&mut rig.out)).unwrap();
+    }
+    let chunk = 64 * 1024 / 50;
+    assert!(rig.out.emitted().len() <= 1000 + chunk, "{}", rig.out.emitted().len());
+    rig.out.room = None;
+    rig.until("all", |rig| rig.out.events.len() == 100_000);
+}

@@ -32,6 +32,8 @@ pub(super) enum Event {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) events: Vec<Event>,
+    /// The outputs are full after so many events.
+    pub(super) room: Option<usize>,
     /// Refuses tuples with another number of values.
     pub(super) fields: Option<usize>,
 }
@@ -110,6 +112,10 @@ impl Emitter for Recorder {
 
     fn reset_timeout(&mut self, anchors: &Anchors) {
         self.events.push(Event::Reset(edge(anchors)));
+    }
+
+    fn has_room(&self) -> bool {
+        self.room.is_none_or(|room| self.events.len() < room)
     }
 }
 
