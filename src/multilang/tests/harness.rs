@@ -165,6 +165,10 @@ pub(super) fn tuple(edge: u64, values: impl IntoIterator<Item = Value>) -> Tuple
     tuple
 }
 
+pub(super) fn text(edge: u64, text: &str) -> Tuple {
+    tuple(edge, [Value::from(text)])
+}
+
 pub(super) fn suspect(edge: u64, values: impl IntoIterator<Item = Value>) -> Tuple {
     let mut tuple = tuple(edge, values);
     tuple.flags = Flags::SUSPECT;
