@@ -1,7 +1,9 @@
 //! How fast the engine's side of a child is: sentences of six words in compact batch frames.
 //!
 //! `cargo bench --bench multilang` measures the session alone (encoding inputs, scanning results);
-//! with `-- python` it also runs a Python child end to end.
+//! with `-- python`, `-- python-sdk` or `-- node-sdk` it also runs such a child end to end.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -116,7 +118,7 @@ fn session_alone(context: &Context) {
     session.take_bytes();
     let (mut encoding, mut scanning) = (Duration::ZERO, Duration::ZERO);
     let (mut encoded, mut scanned) = (0, 0);
-    let rounds = 2000;
+    let rounds: u64 = 2000;
     for round in 0..rounds {
         let first = round * BATCH as u64 + 1;
         let tuples: Vec<Tuple> = (first..first + BATCH as u64).map(tuple).collect();
@@ -134,9 +136,9 @@ fn session_alone(context: &Context) {
         }
         scanning += start.elapsed();
     }
-    let sentences = rounds as f64 * BATCH as f64;
-    assert_eq!(counter.acked as f64, sentences);
-    assert_eq!(counter.emitted as f64, sentences * 6.0);
+    let total = rounds * BATCH as u64;
+    assert_eq!((counter.acked, counter.emitted), (total, total * 6));
+    let sentences = total as f64;
     for (what, bytes, took) in [("encode", encoded, encoding), ("scan", scanned, scanning)] {
         let seconds = took.as_secs_f64();
         println!(
@@ -173,12 +175,12 @@ while True:
     say(out)
 "#;
 
-/// A child in Python, driven by this one thread.
-fn with_python(context: Context) {
+/// A child, driven by this one thread.
+fn with_child(name: &str, context: Context, command: &[&str]) {
     let context = Arc::new(context);
     let mut counter = Counter::default();
-    let mut bolt = ShellBolt::new(options(&["python3", "-c", CHILD]));
-    bolt.open(&context, &mut Collector::new(&mut counter)).expect("python3 starts");
+    let mut bolt = ShellBolt::new(options(command));
+    bolt.open(&context, &mut Collector::new(&mut counter)).expect("the folders can be made");
     while !bolt.ready() {
         context.io.block_on(context.waker.wait());
         bolt.wake(&mut Collector::new(&mut counter)).expect("the child lives");
@@ -197,14 +199,39 @@ fn with_python(context: Context) {
         bolt.wake(&mut out).expect("the child lives");
     }
     let seconds = start.elapsed().as_secs_f64();
-    println!("python child: {:.0} k sentences/s", total as f64 / seconds / 1e3);
+    assert_eq!(counter.emitted, total * 6);
+    println!("{name}: {:.0} k sentences/s", total as f64 / seconds / 1e3);
 }
+
+const PYTHON_SPLIT: &str = "
+import galewire
+
+@galewire.bolt
+def split(line):
+    for word in line.split():
+        yield word
+";
+
+const NODE_SPLIT: &str = "
+import { bolt } from 'galewire';
+export const split = bolt(function* ({ line }) { for (const word of line.split(' ')) yield [word]; });
+";
 
 fn main() {
     let runtimes = Runtimes::io_only().expect("a runtime starts");
     let dir = tempfile::tempdir().expect("a folder for the run");
+    std::fs::write(dir.path().join("split.py"), PYTHON_SPLIT).expect("the folder is writable");
+    std::fs::write(dir.path().join("split.mjs"), NODE_SPLIT).expect("the folder is writable");
     session_alone(&context(&runtimes, dir.path()));
-    if std::env::args().any(|argument| argument == "python") {
-        with_python(context(&runtimes, dir.path()));
+    let node = "{sdk}/node/galewire/run.mjs";
+    let children: [(&str, &[&str]); 3] = [
+        ("python", &["python3", "-c", CHILD]),
+        ("python-sdk", &["python3", "-m", "galewire", "split.py:split"]),
+        ("node-sdk", &["node", node, "split.mjs:split"]),
+    ];
+    for (name, command) in children {
+        if std::env::args().any(|argument| argument == name) {
+            with_child(name, context(&runtimes, dir.path()), command);
+        }
     }
 }

@@ -79,6 +79,10 @@ pub trait Emitter {
     fn fail(&mut self, anchors: &Anchors, kind: FailKind, reason: &str);
     /// Starts the message time-out of a tuple's roots again.
     fn reset_timeout(&mut self, anchors: &Anchors);
+    /// Whether the outputs take more; the task's doorbell rings when that changes to true.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// A bolt's way out. In `execute` it knows the tuple in hand, and `emit` anchors to it.
@@ -169,6 +173,12 @@ impl<'a> Collector<'a> {
         self.emitter.emit(emission)
     }
 
+    /// Whether the outputs take more. An emission is never refused for want of room, but a
+    /// component whose output comes from elsewhere should read no more of it until there is some.
+    pub fn has_room(&self) -> bool {
+        self.emitter.has_room()
+    }
+
     /// Acks a held tuple. Its ticket is spent.
     pub fn ack(&mut self, ticket: Ticket) {
         self.emitter.ack(&ticket.anchors);
@@ -209,6 +219,10 @@ pub struct SpoutEmission<'a> {
 pub trait SpoutEmitter {
     /// Routes and stamps a tuple.
     fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError>;
+    /// Whether the outputs take more; the task's doorbell rings when that changes to true.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// A spout's way out.
@@ -218,6 +232,11 @@ impl<'a> SpoutCollector<'a> {
     /// A collector that hands emissions to `emitter`.
     pub fn new(emitter: &'a mut dyn SpoutEmitter) -> Self {
         Self(emitter)
+    }
+
+    /// Whether the outputs take more; see [`Collector::has_room`].
+    pub fn has_room(&self) -> bool {
+        self.0.has_room()
     }
 
     /// Emits a message on the default stream. With an id it is acked or failed; until then the

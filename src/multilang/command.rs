@@ -66,6 +66,9 @@ impl CommandLine {
             io::ErrorKind::PermissionDenied => ComponentError::give_up(format!(
                 "the program \"{program}\" of {component} may not be executed (chmod +x?)"
             )),
+            io::ErrorKind::NotADirectory => {
+                ComponentError::give_up(format!("could not start {component}: {error}"))
+            }
             _ => ComponentError::restart(format!("could not start {}: {error}", self.shown())),
         }
     }

@@ -31,6 +31,9 @@ pub const MAX_MESSAGE: ByteSize = ByteSize(64 << 20);
 /// How far the buffer's read part may grow before it is moved out.
 const COMPACT: usize = 64 << 10;
 
+/// The memory that is kept after a large message.
+const KEEP: usize = 1 << 20;
+
 /// Why a child's output cannot be read any further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
@@ -80,9 +83,8 @@ impl Framer {
 
     /// Adds bytes as they were read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        if self.start == self.buffer.len() {
-            self.forget(self.start);
-        } else if self.start >= COMPACT && self.start >= self.buffer.len() / 2 {
+        let all = self.start == self.buffer.len();
+        if all || self.start >= COMPACT.max(self.buffer.len() / 2) {
             self.forget(self.start);
         }
         self.buffer.extend_from_slice(bytes);
@@ -127,6 +129,7 @@ impl Framer {
 
     fn forget(&mut self, count: usize) {
         self.buffer.drain(..count);
+        self.buffer.shrink_to(KEEP.max(self.buffer.len()));
         self.start -= count;
         self.line -= count;
         self.seen -= count;

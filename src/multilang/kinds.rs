@@ -72,3 +72,42 @@ fn declaration(
 pub fn register(registry: Registry) -> Registry {
     registry.spout::<CommandSpout>().bolt::<CommandBolt>()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::component::{Role, StreamDecl};
+
+    use super::*;
+
+    #[test]
+    fn a_plans_options_are_taken_whole() {
+        let options = json!({
+            "command": ["python3", "split.py"], "dir": "/dir", "env": {"K": "V"},
+            "config": {"min": 3}, "language": "python", "protocol": "json", "heartbeat": true,
+            "activation": true, "task_ids": "on_request", "max_in_flight": 1000,
+            "timeout_ms": null, "handshake_timeout_ms": 60000, "heartbeat_timeout_ms": 60000,
+            "stop_grace_ms": 5000, "utf8_locale": true, "path": "/bin", "pythonpath": null,
+            "nodepath": null, "batch": true,
+        });
+        let registry = register(Registry::new());
+        let outputs = vec![StreamDecl::default_stream(["word"])];
+        let declaring = Declaring { outputs: Some(outputs.clone()), ..Declaring::default() };
+        for role in [Role::Spout, Role::Bolt] {
+            let kind = registry.get(role, "command").unwrap();
+            assert_eq!(kind.declare(&options, &declaring).unwrap().streams, outputs);
+            kind.build(&options).unwrap();
+        }
+    }
+
+    #[test]
+    fn all_problems_of_the_options_are_told_at_once() {
+        let options = json!({"command": [], "max_in_flight": 0});
+        let registry = register(Registry::new());
+        let kind = registry.get(Role::Bolt, "command").unwrap();
+        let problems = kind.declare(&options, &Declaring::default()).unwrap_err();
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, ["the program is missing", "at least 1 is needed"]);
+    }
+}

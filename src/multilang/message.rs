@@ -302,20 +302,24 @@ pub(super) fn each_anchor(
 pub(super) fn read_tuple(scanner: &mut Scanner<'_>) -> Result<Values, JsonError> {
     let mut values = Values::new();
     if !scanner.take(b'[') {
-        let span = scanner.skip_value()?;
-        values.push(Value::from_scanned_json(scanner.slice(span)));
+        values.push(read_value(scanner)?);
         return Ok(values);
     }
     if scanner.take(b']') {
         return Ok(values);
     }
     loop {
-        let span = scanner.skip_value()?;
-        values.push(Value::from_scanned_json(scanner.slice(span)));
+        values.push(read_value(scanner)?);
         if !scanner.more(b']')? {
             return Ok(values);
         }
     }
+}
+
+#[inline]
+fn read_value(scanner: &mut Scanner<'_>) -> Result<Value, JsonError> {
+    let span = scanner.skip_value()?;
+    Ok(Value::from_scanned_json(scanner.slice(span)))
 }
 
 /// Takes a list and calls `each` at the start of every element; `each` takes the element.

@@ -36,6 +36,7 @@ pub enum TaskIds {
 /// How to run a component as a child process.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that users write by its name")]
 pub struct CommandOptions {
     /// Program and arguments, passed as they are, without a shell. `{sdk}` stands for the folder of
     /// the SDKs.

@@ -40,6 +40,7 @@ pub(super) enum Ended {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the ends of two pipes, which come in any order")]
 struct State {
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,
@@ -94,6 +95,11 @@ impl Pipes {
         drop(state);
         self.space.notify_one();
         Some(chunk)
+    }
+
+    /// Whether output waits.
+    pub(super) fn has_output(&self) -> bool {
+        !self.lock().output.is_empty()
     }
 
     /// Adds bytes for the child.

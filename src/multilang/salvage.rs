@@ -23,16 +23,12 @@ pub(super) struct Salvaged<'a> {
 
 /// Reads a frame.
 pub(super) fn salvage(frame: &str) -> Salvaged<'_> {
-    if let Ok(messages) = parse_frame(frame) {
-        if !matches!(messages.as_slice(), [Message::Foreign { .. }]) {
-            return Salvaged { stray: "", messages };
-        }
+    if let Ok(found) = message_at(frame, 0) {
+        return found;
     }
     let last_line = frame.rfind('\n').map_or(0, |at| at + 1);
-    if last_line > 0 {
-        if let Ok(found) = message_at(frame, last_line) {
-            return found;
-        }
+    if let Ok(found) = message_at(frame, last_line) {
+        return found;
     }
     suffix(frame).unwrap_or_else(|| Salvaged { stray: frame, messages: Messages::new() })
 }

@@ -85,8 +85,9 @@ fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
 fn is_package_file(path: &str) -> bool {
     let development = ["tests", "test", "node_modules", "__pycache__", ".pytest_cache"];
     !path.split('/').any(|part| development.contains(&part))
-        && !path.ends_with(".toml")
-        && !path.ends_with(".pyc")
+        && Path::new(path)
+            .extension()
+            .is_none_or(|extension| extension != "toml" && extension != "pyc")
 }
 
 #[cfg(test)]

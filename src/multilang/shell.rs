@@ -57,6 +57,11 @@ impl Life {
         self.process.pipes().take_output()
     }
 
+    /// Whether output waits.
+    pub(super) fn has_output(&self) -> bool {
+        self.process.pipes().has_output()
+    }
+
     /// Gives the child what waits for it.
     pub(super) fn send(&self, outbox: &mut Outbox) {
         if outbox.len() > 0 {

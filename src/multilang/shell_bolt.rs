@@ -53,10 +53,14 @@ impl ShellBolt {
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let Self { life, session } = self;
-        while let Some(chunk) = life.take_output() {
+        while out.has_room() {
+            let Some(chunk) = life.take_output() else { break };
             if let Err(error) = session.read(&chunk, at, out) {
                 return Err(life.given_up(&error, session.desk().last_error()));
             }
+        }
+        if life.has_output() {
+            session.pause(at);
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
@@ -144,6 +148,10 @@ impl Bolt for ShellBolt {
 
     fn held(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.session.held())
+    }
+
+    fn waiting_since(&self) -> Option<Timestamp> {
+        self.open.as_ref().and_then(|open| open.session.waiting_since())
     }
 
     fn abandon(&mut self, kind: FailKind, out: &mut Collector<'_>) {

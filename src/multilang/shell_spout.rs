@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::base::{Signal, Timestamp, now};
 use crate::component::{
@@ -22,9 +21,6 @@ const LIFE_BITS: u32 = 40;
 
 /// Counts the lives of all spout children in this process.
 static LIVES: AtomicU64 = AtomicU64::new(1);
-
-/// How long the loop may wait for the child's answer before it asks again; the answer rings.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// One life of a spout in a child process.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ struct Open {
 impl ShellSpout {
     /// A spout that is not started yet.
     pub fn new(options: CommandOptions) -> Self {
-        Self { options, open: None, active: true, closing: false }
+        Self { options, open: None, active: false, closing: false }
     }
 
     fn turn(&mut self, at: Timestamp, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
@@ -76,10 +72,14 @@ impl ShellSpout {
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
         let Self { life, session, .. } = self;
-        while let Some(chunk) = life.take_output() {
+        while out.has_room() {
+            let Some(chunk) = life.take_output() else { break };
             if let Err(error) = session.read(&chunk, at, out) {
                 return Err(life.given_up(&error, session.desk().last_error()));
             }
+        }
+        if life.has_output() {
+            session.pause(at);
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
@@ -123,6 +123,9 @@ impl Spout for ShellSpout {
         max: usize,
         out: &mut SpoutCollector<'_>,
     ) -> Result<Next, ComponentError> {
+        if !self.active {
+            self.set_active(true);
+        }
         let at = now();
         self.turn(at, out)?;
         let Some(open) = &mut self.open else {
@@ -135,7 +138,7 @@ impl Spout for ShellSpout {
         Ok(match wanted {
             Wanted::Exhausted => Next::Exhausted,
             _ if more => Next::More,
-            Wanted::Asked => Next::IdleUntil(at + ASK_AGAIN),
+            Wanted::Asked => Next::Idle, // Its answer rings.
             Wanted::NotBefore(time) => Next::IdleUntil(time),
         })
     }

@@ -34,6 +34,7 @@ pub(super) struct Alone {
 
 /// The session of one life of one child.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about the child, each true on its own")]
 pub struct BoltSession {
     pub(super) framer: Framer,
     pub(super) settings: Settings,
@@ -125,6 +126,13 @@ impl BoltSession {
     /// Tuples that are neither acked nor failed.
     pub fn held(&self) -> usize {
         self.open.len() + self.waiting.len()
+    }
+
+    /// Since when the oldest tuple waits behind the one that the child has in hand.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        let in_hand = self.flow.taken() + 1;
+        let behind = in_hand + 1..=self.flow.taken() + self.flow.in_flight();
+        behind.filter_map(|id| self.open.get(id)).map(|tuple| tuple.since).next()
     }
 
     /// Whether the child says that it keeps something in memory.
@@ -255,6 +263,11 @@ impl BoltSession {
         self.framer = framer;
         self.send_waiting(now);
         result
+    }
+
+    /// The child's output is not read for now, so its silence says nothing.
+    pub fn pause(&mut self, now: Timestamp) {
+        self.liveness.paused(now);
     }
 
     /// The child will write no more: what it left unfinished is text.

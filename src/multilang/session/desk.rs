@@ -36,7 +36,7 @@ impl Desk {
 
     /// The child named its process id.
     pub(crate) fn set_pid(&mut self, pid: &str) {
-        pid.clone_into(&mut self.pid);
+        self.pid = format!(" {pid}");
     }
 
     /// From now on errors are what a stopping child says.
@@ -52,7 +52,7 @@ impl Desk {
     /// Text that the child printed.
     pub(crate) fn stray(&self, text: &str) {
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            self.reporter.log(Level::Info, &format!("[stdout {}] {line}", self.pid));
+            self.reporter.log(Level::Info, &format!("[stdout{}] {line}", self.pid));
         }
     }
 

@@ -82,10 +82,8 @@ impl BoltSession {
             }
             self.timed = taken;
         }
-        if let Some(alone) = &mut self.alone {
-            if alone.taken.is_none() && taken >= alone.id {
-                alone.taken = Some(now);
-            }
+        if let Some(alone) = self.alone.as_mut().filter(|alone| taken >= alone.id) {
+            alone.taken.get_or_insert(now);
         }
     }
 

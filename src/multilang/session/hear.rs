@@ -9,7 +9,6 @@ use crate::tuple::{Anchors, Flags, JsonError, Scanner};
 use super::super::message::{Emit, Hello, Message, each_anchor, each_element, read_tuple};
 use super::answers::{Named, named};
 use super::bolt::BoltSession;
-use super::marks::Mark;
 use super::open::OpenTuple;
 use super::outbox::BatchLimits;
 use super::settings::SessionError;
@@ -52,8 +51,8 @@ impl BoltSession {
             Message::Log { level, text } => self.desk.log(*level, text),
             Message::Metrics { name, params } => self.desk.metrics(name, params),
             Message::Pid(hello) => self.greet(hello, now),
-            Message::Drained { id } => self.drain = self.passed(self.drain, id),
-            Message::Ended { id } => self.end = self.passed(self.end, id),
+            Message::Drained { id } => self.drain = self.drain.answered(id),
+            Message::Ended { id } => self.end = self.end.answered(id),
             Message::Exhausted | Message::Spouted { .. } => {
                 self.desk.complain("unknown_messages", "a bolt sent a message of a spout");
             }
@@ -80,13 +79,6 @@ impl BoltSession {
         let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
         self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
         self.send_waiting(now);
-    }
-
-    fn passed(&self, mark: Mark, id: &str) -> Mark {
-        match mark {
-            Mark::Asked(asked) if id.parse() == Ok(asked) => Mark::Passed,
-            other => other,
-        }
     }
 
     /// Inputs that are acked, each with what it emitted: the fast way.

@@ -27,6 +27,11 @@ impl Liveness {
         self.last = now;
     }
 
+    /// Nobody reads its output at the moment: the clock stands still.
+    pub(crate) fn paused(&mut self, now: Timestamp) {
+        self.last = now;
+    }
+
     /// All output that there was is read, and there was none. How long that has been so.
     pub(crate) fn listened(&mut self, now: Timestamp) -> Duration {
         self.silent += now.since(self.last).min(self.longest_step);

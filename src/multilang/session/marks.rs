@@ -21,6 +21,16 @@ pub(super) enum Mark {
     Passed,
 }
 
+impl Mark {
+    /// The mark after the child's answer to the question of that number.
+    pub(super) fn answered(self, id: &str) -> Self {
+        match self {
+            Self::Asked(asked) if id.parse() == Ok(asked) => Self::Passed,
+            other => other,
+        }
+    }
+}
+
 impl BoltSession {
     /// Lets the drain mark pass.
     pub fn drain(&mut self, now: Timestamp) -> Progress {

@@ -283,9 +283,9 @@ fn write_strict(json: &[u8], out: &mut Vec<u8>) {
         }
         let escaped = in_string && rest[0] == b'\\';
         in_string ^= rest[0] == b'"';
-        let taken = rest.len().min(if escaped { 2 } else { 1 });
-        out.extend_from_slice(&rest[..taken]);
-        at += taken;
+        let width = rest.len().min(if escaped { 2 } else { 1 });
+        out.extend_from_slice(&rest[..width]);
+        at += width;
     }
 }
 

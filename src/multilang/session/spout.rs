@@ -78,6 +78,7 @@ pub(crate) enum Wanted {
 
 /// The session of one life of one child.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about the child, each true on its own")]
 pub(crate) struct SpoutSession {
     pub(super) framer: Framer,
     pub(super) settings: Settings,
@@ -134,7 +135,7 @@ impl SpoutSession {
             asked: VecDeque::new(),
             acks: Vec::new(),
             fails: Vec::new(),
-            active: true,
+            active: false,
             told_active: false,
             unanswered: Vec::new(),
             pause: PAUSE,
@@ -349,6 +350,11 @@ impl SpoutSession {
         });
         self.framer = framer;
         result
+    }
+
+    /// The child's output is not read for now, so its silence says nothing.
+    pub(crate) fn pause(&mut self, now: Timestamp) {
+        self.liveness.paused(now);
     }
 
     /// The child will write no more: what it left unfinished is text.

@@ -2,77 +2,14 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
 use serde_json::json;
 
-use crate::base::Timestamp;
-use crate::component::{Collector, FailKind, Progress};
-use crate::multilang::{BoltSession, SessionError};
-use crate::tuple::{Tuple, Value};
+use crate::component::{Collector, FailKind};
+use crate::multilang::SessionError;
+use crate::tuple::Value;
 
-use super::harness::{Event, Recorder, World, options, suspect, tuple};
-
-struct Talk {
-    world: World,
-    session: BoltSession,
-    out: Recorder,
-    now: Timestamp,
-}
-
-impl Talk {
-    fn new(more: serde_json::Value) -> Self {
-        let world = World::new();
-        let context = world.context("split");
-        let now = Timestamp(1_000_000_000);
-        let session = BoltSession::new(&options(more), &context, b"{}", now);
-        let mut talk = Self { world, session, out: Recorder::default(), now };
-        assert_eq!(talk.sent(), "{}\nend\n");
-        talk
-    }
-
-    fn greeted(more: serde_json::Value) -> Self {
-        let mut talk = Self::new(more);
-        talk.hear("{\"pid\":7}");
-        talk
-    }
-
-    fn batch(more: serde_json::Value) -> Self {
-        let mut talk = Self::new(more);
-        talk.hear("{\"pid\":7,\"batch\":1}");
-        talk
-    }
-
-    fn hear(&mut self, message: &str) {
-        self.try_hear(message).unwrap();
-    }
-
-    fn try_hear(&mut self, message: &str) -> Result<(), SessionError> {
-        let frame = format!("{message}\nend\n");
-        let mut out = Collector::new(&mut self.out);
-        self.session.read(frame.as_bytes(), self.now, &mut out)
-    }
-
-    fn give(&mut self, tuple: Tuple) {
-        self.session.give(tuple, self.now);
-    }
-
-    fn pass(&mut self, span: Duration) -> Result<(), SessionError> {
-        self.now = self.now + span;
-        self.session.advance(self.now, true, &mut Collector::new(&mut self.out))
-    }
-
-    fn sent(&mut self) -> String {
-        let (mut urgent, data) = self.session.take_bytes();
-        urgent.extend(data);
-        String::from_utf8(urgent).unwrap()
-    }
-}
-
-fn word(edge: u64) -> Tuple {
-    tuple(edge, [Value::from("a")])
-}
-
-const HEARTBEAT: &str = "\"stream\":\"__heartbeat\"";
+use super::bolt_talk::{HEARTBEAT, Talk, word};
+use super::harness::{Event, suspect};
 
 #[test]
 fn nothing_is_sent_before_the_pid() {
@@ -324,97 +261,6 @@ fn a_batch_that_was_not_offered_is_not_spoken() {
 }
 
 #[test]
-fn drain_and_end_pass_batch_children_when_they_say_so() {
-    let mut talk = Talk::batch(json!({}));
-    talk.give(word(1));
-    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    assert!(talk.sent().contains("},{\"command\":\"drain\",\"id\":\"1\"}]\nend\n"));
-    talk.hear(r#"{"command":"drained","id":"99"}"#);
-    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    talk.hear(r#"[{"done":1,"count":1},{"command":"drained","id":"1"}]"#);
-    assert_eq!(talk.session.drain(talk.now), Progress::Done);
-    assert_eq!(talk.session.end(talk.now), Progress::Pending);
-    talk.hear(r#"[{"command":"emit","tuple":["total"],"need_task_ids":false},{"command":"ended","id":"2"}]"#);
-    assert_eq!(talk.session.end(talk.now), Progress::Done);
-    assert_eq!(talk.out.emitted(), ["[\"total\"]"]);
-}
-
-#[test]
-fn drain_passes_storm_children_behind_a_heartbeat() {
-    let mut talk = Talk::greeted(json!({}));
-    talk.give(word(1));
-    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    talk.hear("{\"command\":\"sync\"}");
-    assert_eq!(talk.session.drain(talk.now), Progress::Done);
-}
-
-#[test]
-fn a_sync_behind_an_error_lets_no_mark_pass() {
-    let mut talk = Talk::greeted(json!({}));
-    talk.give(word(1));
-    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    talk.hear(r#"{"command":"error","msg":"boom"}"#);
-    talk.hear("{\"command\":\"sync\"}");
-    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    talk.hear("{\"command\":\"sync\"}");
-    assert_eq!(talk.session.drain(talk.now), Progress::Done);
-}
-
-#[test]
-fn drain_waits_for_open_tuples_where_there_are_no_heartbeats() {
-    let mut talk = Talk::greeted(json!({"heartbeat": false}));
-    talk.give(word(1));
-    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
-    talk.hear(r#"{"command":"ack","id":"1"}"#);
-    assert_eq!(talk.session.drain(talk.now), Progress::Done);
-}
-
-#[test]
-fn a_tuple_within_its_timeout_keeps_its_root_alive_and_beyond_it_the_child_hangs() {
-    let mut talk = Talk::greeted(json!({"timeout_ms": 60_000, "heartbeat_timeout_ms": 5000}));
-    talk.give(word(1));
-    for _ in 0..59 {
-        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
-    }
-    let resets = talk.out.events.iter().filter(|event| **event == Event::Reset(1)).count();
-    assert_eq!(resets, 5, "every third of 30 s");
-    let hang = (0..4).find_map(|_| talk.pass(Duration::from_secs(1)).err());
-    assert_eq!(hang, Some(SessionError::TupleTimeout(Duration::from_secs(60))));
-}
-
-#[test]
-fn tuples_that_wait_behind_a_slow_one_do_not_count_as_hanging() {
-    let mut talk = Talk::greeted(json!({"timeout_ms": 10_000}));
-    (1..=5).for_each(|edge| talk.give(word(edge)));
-    for id in 1..=5 {
-        for _ in 0..8 {
-            assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
-        }
-        talk.hear(&format!("{{\"command\":\"ack\",\"id\":\"{id}\"}}"));
-        assert_eq!(talk.pass(Duration::ZERO), Ok(()));
-    }
-    assert_eq!(talk.out.acked(), [1, 2, 3, 4, 5]);
-}
-
-#[test]
-fn tuples_that_are_never_answered_are_forgotten_long_after_their_timeout() {
-    let mut talk = Talk::greeted(json!({}));
-    talk.give(word(1));
-    talk.hear("{\"command\":\"sync\"}");
-    for _ in 0..100 {
-        talk.hear(r#"{"command":"log","msg":"alive"}"#);
-        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
-    }
-    assert_eq!(talk.session.held(), 1);
-    for _ in 0..30 {
-        talk.hear(r#"{"command":"log","msg":"alive"}"#);
-        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
-    }
-    assert_eq!(talk.session.held(), 0);
-    assert!(talk.world.reports.has_log("neither acked nor failed"));
-}
-
-#[test]
 fn reset_timeout_reaches_the_root() {
     let mut talk = Talk::greeted(json!({}));
     talk.give(word(3));
@@ -447,63 +293,4 @@ fn metrics_of_any_kind_are_kept() {
         snapshot["odd"],
         crate::metrics::UserMetric::Other { value: "\"[1,NaN]\"".to_owned() }
     );
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Give(bool),
-    Ack(u64),
-    Fail(u64),
-    Done(u64, u64),
-    Emit(u64),
-    Sync,
-    Pass(u64),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let id = 0_u64..30;
-    let step = prop_oneof![
-        4 => prop::bool::weighted(0.1).prop_map(Step::Give),
-        2 => id.clone().prop_map(Step::Ack),
-        1 => id.clone().prop_map(Step::Fail),
-        1 => (id.clone(), 0_u64..4).prop_map(|(id, count)| Step::Done(id, count)),
-        1 => id.prop_map(Step::Emit),
-        2 => Just(Step::Sync),
-        1 => (0_u64..3000).prop_map(Step::Pass),
-    ];
-    prop::collection::vec(step, 0..80)
-}
-
-proptest! {
-    #[test]
-    fn every_tuple_is_answered_exactly_once(batch in any::<bool>(), steps in steps()) {
-        let hello = if batch { Talk::batch } else { Talk::greeted };
-        let mut talk = hello(json!({"max_in_flight": 5}));
-        let mut given = 0;
-        for step in steps {
-            match step {
-                Step::Give(is_suspect) => {
-                    if talk.session.ready() {
-                        given += 1;
-                        let make = if is_suspect { suspect(given, []) } else { tuple(given, []) };
-                        talk.give(make);
-                    }
-                }
-                Step::Ack(id) => talk.hear(&format!("{{\"command\":\"ack\",\"id\":\"{id}\"}}")),
-                Step::Fail(id) => talk.hear(&format!("{{\"command\":\"fail\",\"id\":\"{id}\"}}")),
-                Step::Done(id, count) => talk.hear(&format!("{{\"done\":{id},\"count\":{count}}}")),
-                Step::Emit(id) => talk.hear(&format!(
-                    "{{\"command\":\"emit\",\"tuple\":[1],\"anchors\":[\"{id}\"]}}"
-                )),
-                Step::Sync => talk.hear("{\"command\":\"sync\"}"),
-                Step::Pass(millis) => talk.pass(Duration::from_millis(millis)).unwrap(),
-            }
-        }
-        talk.session.died("gone", &mut Collector::new(&mut talk.out));
-        prop_assert_eq!(talk.session.held(), 0);
-        let mut answered = talk.out.acked();
-        answered.extend(talk.out.failed().into_iter().map(|(edge, _)| edge));
-        answered.sort_unstable();
-        prop_assert_eq!(answered, (1..=given).collect::<Vec<_>>());
-    }
 }

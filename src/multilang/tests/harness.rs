@@ -32,6 +32,8 @@ pub(super) enum Event {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) events: Vec<Event>,
+    /// The outputs are full after so many events.
+    pub(super) room: Option<usize>,
     /// Refuses tuples with another number of values.
     pub(super) fields: Option<usize>,
 }
@@ -111,6 +113,10 @@ impl Emitter for Recorder {
     fn reset_timeout(&mut self, anchors: &Anchors) {
         self.events.push(Event::Reset(edge(anchors)));
     }
+
+    fn has_room(&self) -> bool {
+        self.room.is_none_or(|room| self.events.len() < room)
+    }
 }
 
 impl SpoutEmitter for Recorder {
@@ -157,6 +163,10 @@ pub(super) fn tuple(edge: u64, values: impl IntoIterator<Item = Value>) -> Tuple
     let mut tuple = Tuple::new(TaskId(1), StreamIdx(0), values);
     tuple.anchors.push(Anchor { root: RootId(edge), edge: EdgeId(edge), spout: TaskId(1) });
     tuple
+}
+
+pub(super) fn text(edge: u64, text: &str) -> Tuple {
+    tuple(edge, [Value::from(text)])
 }
 
 pub(super) fn suspect(edge: u64, values: impl IntoIterator<Item = Value>) -> Tuple {

@@ -1,7 +1,10 @@
 //! Tests of the module as a whole: real conversations, and real children with bad manners.
 
 mod bolt_children;
+mod bolt_deaths;
 mod bolt_session;
+mod bolt_talk;
+mod bolt_time;
 mod harness;
 mod spout_children;
 mod spout_session;

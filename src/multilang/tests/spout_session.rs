@@ -24,7 +24,8 @@ impl Talk {
         let world = World::new();
         let context = world.context("lines");
         let now = Timestamp(1_000_000_000);
-        let session = SpoutSession::new(&options(more), &context, b"{}", FIRST, now);
+        let mut session = SpoutSession::new(&options(more), &context, b"{}", FIRST, now);
+        session.set_active(true);
         let mut talk = Self { world, session, out: Recorder::default(), now };
         assert_eq!(talk.sent(), "{}\nend\n");
         talk.hear(hello);

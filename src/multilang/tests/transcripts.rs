@@ -29,7 +29,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("\u{65e5}", "the probe tried raw UTF-8; the engine writes ASCII"),
     ("{\"id\": \"", "the probe wrote spaces; the engine writes compact JSON"),
     (
-        "{\"id\":\"h\",\"stream\"",
+        "{\"id\":\"-1\",\"stream\"",
         "the probe left `comp` out to see the client fail; the engine never does",
     ),
 ];
@@ -38,10 +38,15 @@ const OTHERWISE: &[(&str, &str)] = &[
 const NOT_PLAYED: &[(&str, &str)] =
     &[("streamparse-msgpack.txt", "another encoding, which this version does not speak")];
 
+/// Transcripts whose handshake is not compared, and why.
+const REDUCED: &[(&str, &str)] = &[(
+    "streamparse-minimal-context-0.9.txt",
+    "the probe left maps out on purpose, to see which ones a client needs",
+)];
+
 enum Line {
     Engine(String),
     Child(Vec<u8>),
-    InputClosed,
 }
 
 fn read_transcript(text: &str) -> Vec<(Duration, Line)> {
@@ -56,7 +61,7 @@ fn read_transcript(text: &str) -> Vec<(Duration, Line)> {
         let line = match rest.split_at_checked(2) {
             Some(("> ", bytes)) => Line::Engine(String::from_utf8(unquote(bytes)).unwrap()),
             Some(("< ", bytes)) => Line::Child(unquote(bytes)),
-            _ if rest == "# closing stdin" => Line::InputClosed,
+            _ if rest == "# stdout EOF" => break, // What the probe wrote afterwards, nobody read.
             _ => continue,
         };
         lines.push((time, line));
@@ -108,7 +113,8 @@ struct Player {
     own: u64,
     urgent: String,
     data: String,
-    differences: Vec<String>,
+    /// Lines of the probe, and what this engine sent in their place.
+    differences: Vec<(String, String)>,
 }
 
 impl Player {
@@ -119,7 +125,7 @@ impl Player {
         let world = World::new();
         let first = lines.iter().find_map(|(_, line)| match line {
             Line::Engine(text) => Some(text.clone()),
-            _ => None,
+            Line::Child(_) => None,
         });
         let component = if first.is_some_and(|text| text.contains("\"componentid\":\"count_bolt\""))
         {
@@ -234,7 +240,7 @@ impl Player {
         };
         self.ids.extend(ours.map(|ours| (theirs, ours)));
         if sent != expected {
-            self.differences.push(expected);
+            self.differences.push((expected, sent));
         }
     }
 
@@ -287,14 +293,21 @@ impl Player {
     }
 
     fn compare_handshake(&self, expected: &Json) {
+        if REDUCED.iter().any(|(name, _)| *name == self.name) {
+            return;
+        }
         let component = expected["context"]["componentid"].as_str();
         let mut context = self.world.context(component.unwrap_or("split"));
         if expected["context"]["source->stream->grouping"] == json!({}) {
             context.inputs.clear();
         }
+        let fields = &expected["context"]["source->stream->fields"]["sentences"]["default"];
+        if let (Some(input), Some(fields)) = (context.inputs.first_mut(), fields.as_array()) {
+            let names = fields.iter().filter_map(Json::as_str);
+            input.decl.fields = names.map(str::to_owned).collect();
+        }
         let ours = handshake(&context, &serde_json::Map::new(), None, Path::new("/pids"));
         let ours: Json = serde_json::from_slice(&ours).unwrap();
-        // Some probes left maps out on purpose, to see which ones a client needs.
         for (key, value) in expected["context"].as_object().unwrap() {
             assert_eq!(&ours["context"][key], value, "{}: {key}", self.name);
         }
@@ -338,7 +351,7 @@ fn count(lines: &[(Duration, Line)], command: &str) -> usize {
                 let text = String::from_utf8_lossy(bytes);
                 patterns.iter().map(|pattern| text.matches(pattern).count()).sum()
             }
-            _ => 0,
+            Line::Engine(_) => 0,
         })
         .sum()
 }
@@ -350,16 +363,20 @@ fn play(name: &str, text: &str) {
         player.now = player.now.max(Timestamp(0) + *time);
         match line {
             Line::Child(bytes) => player.child(bytes),
-            // Answers that the probe could not deliver are no part of the conversation.
             Line::Engine(text) => player.engine(text),
-            Line::InputClosed => {}
         }
     }
-    for line in &player.differences {
+    for (line, sent) in &player.differences {
         assert!(
             OTHERWISE.iter().any(|(part, _)| line.contains(part)),
-            "{name}: the engine does not write {line}"
+            "{name}: the engine does not write {line} but {sent}"
         );
+        let read = |text: &str| serde_json::from_str::<Json>(text.trim_end_matches("\nend\n"));
+        let (mut theirs, ours) = (read(line).unwrap(), read(sent).unwrap());
+        if let Some(keys) = theirs.as_object_mut() {
+            keys.entry("comp").or_insert(Json::Null);
+        }
+        assert_eq!(ours, theirs, "{name}: only the spelling may differ");
     }
     assert!(!player.world.reports.has_log("unknown message"), "{name}: {:?}", player.world.reports);
     let answers = player.out.acked().len() + player.out.failed().len();
@@ -376,6 +393,9 @@ fn every_transcript_is_understood_and_answered_as_the_client_expects() {
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|extension| extension != "txt") {
+            continue;
+        }
         if NOT_PLAYED.iter().any(|(not_played, _)| *not_played == name) {
             continue;
         }
