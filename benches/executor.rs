@@ -2,6 +2,8 @@
 //!
 //! No processes and no sockets: what is measured is the executor itself.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measures")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! No call here waits: the task's loop calls a component again only when its outputs fit.
 
-use crate::base::{StreamIdx, TaskId};
+use crate::base::{StreamIdx, TaskId, Timestamp};
 use crate::tuple::{Anchors, Flags, Ticket, Tuple, Values};
 
 use super::FailKind;
@@ -79,6 +79,8 @@ pub trait Emitter {
     fn fail(&mut self, anchors: &Anchors, kind: FailKind, reason: &str);
     /// Starts the message time-out of a tuple's roots again.
     fn reset_timeout(&mut self, anchors: &Anchors);
+    /// Notes how long an acked tuple was in a component's hands, for its latency.
+    fn held_since(&mut self, _since: Timestamp) {}
     /// Whether the outputs take more; the task's doorbell rings when that changes to true.
     fn has_room(&self) -> bool {
         true
@@ -182,6 +184,12 @@ impl<'a> Collector<'a> {
     /// Acks a held tuple. Its ticket is spent.
     pub fn ack(&mut self, ticket: Ticket) {
         self.emitter.ack(&ticket.anchors);
+    }
+
+    /// Acks a held tuple that the component has had since `since`, which counts for its latency.
+    pub fn ack_held_since(&mut self, ticket: Ticket, since: Timestamp) {
+        self.emitter.ack(&ticket.anchors);
+        self.emitter.held_since(since);
     }
 
     /// Fails a held tuple, so that its roots are given out again at once.

@@ -113,6 +113,7 @@ impl BoltTask {
 
     /// Does what can be done now; true where there may be more at once.
     fn turn(&mut self, now: Timestamp) -> bool {
+        self.output.begin_turn(now);
         if let Life::Due(at) = self.life {
             if now < at {
                 self.output.flush();

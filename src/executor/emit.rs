@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
-use crate::base::{EdgeId, Signal, TaskId, WorkerSlot};
+use crate::base::{EdgeId, Signal, TaskId, Timestamp, WorkerSlot};
 use crate::component::{Emission, EmitError, Emitter, FailKind, Reporter};
 use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
@@ -34,9 +34,16 @@ pub(crate) struct Output {
     reporter: Reporter,
     waiter: Signal,
     sent_mark: Option<Mark>,
+    /// When the loop's present turn began.
+    turn_at: Timestamp,
 }
 
 impl Output {
+    /// Notes when the loop's present turn began.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        self.turn_at = now;
+    }
+
     /// What the task knows of the workers.
     pub(crate) fn view(&self) -> &WorkerView {
         self.sums.view()
@@ -53,7 +60,17 @@ impl Output {
         waiter: Signal,
     ) -> Self {
         let refused = Vec::new();
-        Self { routes, sums, ack_ways, refused, counters, reporter, waiter, sent_mark: None }
+        Self {
+            routes,
+            sums,
+            ack_ways,
+            refused,
+            counters,
+            reporter,
+            waiter,
+            sent_mark: None,
+            turn_at: Timestamp::default(),
+        }
     }
 
     /// Whether a component may be called.
@@ -186,6 +203,14 @@ impl Emitter for Output {
         TaskCounters::add(&self.counters.emitted, 1);
         TaskCounters::add(&self.counters.transferred, copies as u64);
         Ok(())
+    }
+
+    fn held_since(&mut self, since: Timestamp) {
+        self.counters.latency.record(self.turn_at.since(since), 1);
+    }
+
+    fn has_room(&self) -> bool {
+        Self::has_room(self)
     }
 
     #[inline]

@@ -64,6 +64,10 @@ impl SpoutOutput<'_> {
 }
 
 impl SpoutEmitter for SpoutOutput<'_> {
+    fn has_room(&self) -> bool {
+        self.output.has_room()
+    }
+
     #[inline]
     fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError> {
         let SpoutEmission { stream, direct, id, values, tasks } = emission;

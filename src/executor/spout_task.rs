@@ -108,7 +108,7 @@ impl SpoutTask {
             }
             let signal = self.housing.mailbox.signal().clone();
             pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
-            if self.idle_wait > IDLE_LEAST && now() < self.ask_at {
+            if now() < self.ask_at {
                 // Rung before its time: something may have arrived.
                 self.ask_at = Timestamp::default();
             }

@@ -40,7 +40,7 @@ impl BoltSession {
     pub(super) fn ack_number(&mut self, id: u64, out: &mut Collector<'_>) {
         match self.open.remove(id) {
             Some(tuple) if tuple.failed => {}
-            Some(tuple) => out.ack(tuple.ticket),
+            Some(tuple) => out.ack_held_since(tuple.ticket, tuple.since),
             None => self.complain_unknown(id),
         }
         self.answered(id);

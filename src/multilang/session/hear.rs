@@ -135,7 +135,9 @@ impl BoltSession {
                 self.desk.refuse("emissions_refused", &reason);
                 out.fail(input.ticket, &reason);
             }
-            (Some(input), None) if !input.failed => out.ack(input.ticket),
+            (Some(input), None) if !input.failed => {
+                out.ack_held_since(input.ticket, input.since);
+            }
             (Some(_), _) => {}
             (None, _) => self.complain_unknown(id),
         }
