@@ -229,8 +229,8 @@ fn every_key_and_option_stands_in_the_reference() {
 
 #[test]
 fn the_code_map_is_the_one_that_is_enforced() {
-    let test = fs::read_to_string("tests/architecture.rs").unwrap();
-    let layers = test.split("const LAYERS").nth(1).unwrap().split("];").next().unwrap();
+    let rules = fs::read_to_string("tests/architecture.rs").unwrap();
+    let layers = rules.split("const LAYERS").nth(1).unwrap().split("];").next().unwrap();
     let enforced: Vec<&str> = layers.split('"').skip(1).step_by(2).collect();
     let text = fs::read_to_string("ARCHITECTURE.md").unwrap();
     let rows = section(&text, "## Code map").lines().filter(|line| line.starts_with("| `"));

@@ -3,6 +3,7 @@
 mod json;
 mod narrator;
 mod rates;
+mod repeats;
 mod table;
 
 use std::path::PathBuf;

@@ -38,7 +38,11 @@ pub(super) fn run(arguments: &WorkerArguments, registry: &Registry) -> ExitCode 
 /// The engine's own log goes to stderr, one line an event.
 pub(super) fn start_log(level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
     // A second start (a test in the same process) keeps the first.
     if log.with_target(false).try_init().is_err() {
         tracing::debug!("the log was started already");

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
 use crate::base::{EdgeId, Signal, TaskId, Timestamp, WorkerSlot};
 use crate::component::{Emission, EmitError, Emitter, FailKind, Reporter};
-use crate::metrics::{DropReason, TaskCounters};
+use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
 
-use super::lane::{Refused, RemoteLink};
+use super::lane::{Opened, Refused, RemoteLink, open_part};
 use super::mailbox::Mailbox;
 use super::mark::Mark;
 use super::routes::Routes;
@@ -84,18 +84,28 @@ impl Output {
     pub(crate) fn flush(&mut self) -> bool {
         let had_room = self.has_room();
         self.routes.flush();
+        for part in self.routes.take_too_large() {
+            self.refuse_part(&part);
+        }
         self.flush_acks();
         let dropped = self.routes.take_dropped();
         if dropped > 0 {
             self.counters.count_dropped(DropReason::WorkerGone, dropped as u64);
         }
-        if let Some((tuples, bytes)) = self.routes.take_too_large() {
-            self.counters.count_dropped(DropReason::TooLarge, tuples as u64);
-            let text =
-                format!("a tuple of {bytes} bytes is larger than a link takes; it is dropped");
-            self.reporter.error(&text, None);
-        }
         !had_room && self.has_room()
+    }
+
+    /// Fails the roots of tuples that no link takes: they would only time out.
+    fn refuse_part(&mut self, part: &[u8]) {
+        let bytes = part.len();
+        let text = format!("a tuple of {bytes} bytes is larger than a link between workers takes");
+        self.reporter.error(&text, None);
+        if let Ok(Opened::Tuples(tuples)) = open_part(part) {
+            self.counters.count_dropped(DropReason::TooLarge, tuples.len() as u64);
+            for tuple in &tuples {
+                self.sums.fail(&tuple.anchors, FailReason::Explicit, &text);
+            }
+        }
     }
 
     /// Whether nothing waits on this side.

@@ -15,8 +15,8 @@ use super::{Delivery, Mailbox, Mark};
 pub enum Refused {
     /// No credit, or no room: the waiter is rung when there is.
     Full(Vec<u8>),
-    /// No link takes a part of so many bytes, now or later.
-    TooLarge(usize),
+    /// No link takes a part of that size, now or later.
+    TooLarge(Vec<u8>),
 }
 
 /// The way to another worker. Calls never wait.
@@ -60,10 +60,10 @@ pub(crate) struct Lane {
 }
 
 /// What a flush came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flushed {
-    /// Tuples that were dropped because no link takes them, and the bytes of the last such part.
-    pub(crate) too_large: Option<(usize, usize)>,
+    /// Parts that no link takes.
+    pub(crate) too_large: Vec<Vec<u8>>,
 }
 
 impl Lane {
@@ -172,10 +172,7 @@ impl Lane {
                             self.closed.push_front(Closed::Part(part, count));
                             return flushed;
                         }
-                        Err(Refused::TooLarge(bytes)) => {
-                            let before = flushed.too_large.map_or(0, |(count, _)| count);
-                            flushed.too_large = Some((before + count, bytes));
-                        }
+                        Err(Refused::TooLarge(part)) => flushed.too_large.push(part),
                     }
                     self.closed_bytes = self.closed_bytes.saturating_sub(weight);
                 }

@@ -36,8 +36,8 @@ pub(crate) struct Routes {
     stuck: bool,
     /// Tuples for workers that are gone.
     dropped: usize,
-    /// Tuples that no link takes, and the bytes of the last of them.
-    too_large: Option<(usize, usize)>,
+    /// Parts that no link takes.
+    too_large: Vec<Vec<u8>>,
     picked: SmallVec<[usize; 8]>,
 }
 
@@ -58,7 +58,7 @@ impl Routes {
             waiter,
             stuck: false,
             dropped: 0,
-            too_large: None,
+            too_large: Vec::new(),
             picked,
         }
     }
@@ -110,7 +110,7 @@ impl Routes {
             if lane.push(Tuple { values, anchors, source: self.task, stream, flags }) {
                 let flushed = lane.flush(&self.waiter);
                 self.stuck |= !lane.has_room();
-                self.too_large = flushed.too_large.or(self.too_large);
+                self.too_large.extend(flushed.too_large);
             }
         }
         Ok(copies)
@@ -131,7 +131,7 @@ impl Routes {
     pub(crate) fn flush(&mut self) {
         self.stuck = false;
         for lane in &mut self.lanes {
-            self.too_large = lane.flush(&self.waiter).too_large.or(self.too_large);
+            self.too_large.extend(lane.flush(&self.waiter).too_large);
             self.stuck |= !lane.has_room();
         }
     }
@@ -163,9 +163,9 @@ impl Routes {
         }
     }
 
-    /// Tuples that no link takes, since this was last asked, and the bytes of the last of them.
-    pub(crate) fn take_too_large(&mut self) -> Option<(usize, usize)> {
-        self.too_large.take()
+    /// Parts that no link takes, since this was last asked.
+    pub(crate) fn take_too_large(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.too_large)
     }
 
     /// How many tuples were dropped, because their worker is gone, since this was last asked.

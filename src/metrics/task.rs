@@ -70,6 +70,8 @@ counters! {
     failed,
     /// Spouts: emissions that were given out again.
     replayed,
+    /// Spouts: messages put aside because their retries were spent.
+    dead_letters,
     /// Spouts: time-outs put off because a task downstream had a full mailbox.
     timeouts_deferred,
     /// How often the component was started again.

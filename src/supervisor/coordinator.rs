@@ -1,5 +1,7 @@
 //! The supervisor's decisions: events in, effects out. No clock, no processes, no sockets.
 
+mod watch;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -12,14 +14,12 @@ use super::event::{Finish, RunEvent, Totals};
 use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
 
-/// A worker that was not heard for this long is killed and replaced …
-const SILENT: Duration = Duration::from_secs(5);
-/// … or for this long, where another worker finds it unresponsive too.
+/// A worker that was not heard for this long is killed, where another worker finds it unresponsive too.
 const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
 /// How often time-outs are told.
 const TELL_TIMEOUTS_EVERY: Duration = Duration::from_secs(5);
-/// A longer gap between two looks at the clock means that the supervisor itself was stopped.
-const OWN_PAUSE: Duration = Duration::from_secs(2);
+/// Interrupts closer together than this are one.
+const SAME_INTERRUPT: Duration = Duration::from_millis(300);
 
 /// What the supervisor hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,7 @@ pub struct Coordinator {
     tasks: TaskLedger,
     phase: Phase,
     drain_deadline: Option<Timestamp>,
+    interrupted: Option<Timestamp>,
     memory_lost: BTreeSet<String>,
     congested: Vec<TaskId>,
     next_timeouts: Timestamp,
@@ -93,6 +94,7 @@ impl Coordinator {
             tasks,
             phase: Phase::Starting,
             drain_deadline: None,
+            interrupted: None,
             memory_lost: BTreeSet::new(),
             congested: Vec::new(),
             next_timeouts: now + TELL_TIMEOUTS_EVERY,
@@ -123,10 +125,7 @@ impl Coordinator {
                     self.exited(slot, how, now, jitter, &mut effects);
                 }
             }
-            Event::Interrupt if self.phase >= Phase::Draining => {
-                self.finish(Finish::Killed, &mut effects);
-            }
-            Event::Interrupt => self.stop_input("interrupted", now, &mut effects),
+            Event::Interrupt => self.interrupt(now, &mut effects),
             Event::TimeIsUp => self.stop_input("the time is up", now, &mut effects),
             Event::Tick => self.tick(now, &mut effects),
         }
@@ -291,6 +290,14 @@ impl Coordinator {
             }
             _ => {}
         }
+        if let Some(task) = self.lost_stdin(slot) {
+            let reason = format!(
+                "worker {slot} was lost ({how}) while {} read standard input: what it had read and \
+                 not finished cannot be read again",
+                self.component_of(task)
+            );
+            return self.finish(Finish::Failed { reason, detail: None }, effects);
+        }
         let tasks: Vec<_> = self.plan.tasks_on(slot).map(|task| task.id).collect();
         for &task in &tasks {
             if self.held_memory(task) {
@@ -310,6 +317,15 @@ impl Coordinator {
         effects.push(Effect::Spawn(slot, successor, delay));
     }
 
+    /// A task of that worker that reads standard input and may not have finished all of it.
+    fn lost_stdin(&self, slot: WorkerSlot) -> Option<TaskId> {
+        let reads = |task: &&crate::topology::PlannedTask| {
+            self.plan.component(task.component).kind == "stdin"
+                && self.tasks.get(task.id).is_some_and(|record| record.state < RunState::Drained)
+        };
+        self.plan.tasks_on(slot).find(reads).map(|task| task.id)
+    }
+
     fn held_memory(&self, task: TaskId) -> bool {
         let Some(record) = self.tasks.get(task) else {
             return false;
@@ -326,6 +342,16 @@ impl Coordinator {
         effects.push(Effect::Notify(RunEvent::MemoryLost { component, task }));
     }
 
+    /// The first one drains, a later one kills. A terminal and a parent may both pass on one Ctrl-C.
+    fn interrupt(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let first = *self.interrupted.get_or_insert(now);
+        if self.phase < Phase::Draining {
+            self.stop_input("interrupted", now, effects);
+        } else if now.since(first) >= SAME_INTERRUPT {
+            self.finish(Finish::Killed, effects);
+        }
+    }
+
     fn stop_input(&mut self, reason: &'static str, now: Timestamp, effects: &mut Vec<Effect>) {
         match self.phase {
             Phase::Starting => self.finish(Finish::Killed, effects),
@@ -336,64 +362,6 @@ impl Coordinator {
                 self.send_all(&ToWorker::StopInput, effects);
             }
             _ => {}
-        }
-    }
-
-    fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let gap = now.since(self.last_tick);
-        self.last_tick = now;
-        if gap >= OWN_PAUSE {
-            for slot in &mut self.slots {
-                slot.heard = now;
-            }
-        }
-        for (number, slot) in self.slots.iter().enumerate() {
-            let watched = matches!(slot.stage, Stage::Running(_)) && self.phase < Phase::Leaving;
-            if watched && now.since(slot.heard) >= SILENT {
-                effects.push(Effect::Kill(WorkerSlot(number as u16)));
-            }
-        }
-        if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
-            let span = crate::base::show_duration(self.plan.settings.drain_timeout);
-            let reason = format!("the run did not drain within {span} (drain_timeout)");
-            self.finish(Finish::Failed { reason, detail: None }, effects);
-        }
-        if now >= self.next_timeouts {
-            self.next_timeouts = now + TELL_TIMEOUTS_EVERY;
-            self.tell_timeouts(effects);
-        }
-    }
-
-    fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
-        for component in &self.plan.components {
-            if component.role != Role::Spout {
-                continue;
-            }
-            let tasks = self
-                .plan
-                .tasks
-                .iter()
-                .filter(|task| self.plan.component(task.component).name == component.name);
-            let count = tasks.map(|task| self.tasks.take_timeouts(task.id)).sum();
-            if count > 0 {
-                let totals = self.tasks.totals(&self.plan, 0).components.into_iter();
-                let holding = totals
-                    .filter(|other| other.role == Role::Bolt && other.counters.pending > 0)
-                    .map(|other| (other.component, other.counters.pending));
-                effects.push(Effect::Notify(RunEvent::TimedOut {
-                    component: component.name.clone(),
-                    count,
-                    holding: holding.collect(),
-                }));
-            }
-        }
-    }
-
-    fn share_congestion(&mut self, effects: &mut Vec<Effect>) {
-        let tasks = self.tasks.congested();
-        if tasks != self.congested {
-            self.congested.clone_from(&tasks);
-            self.send_all(&ToWorker::Congested { tasks }, effects);
         }
     }
 

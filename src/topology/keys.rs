@@ -160,15 +160,15 @@ pub(crate) const COMPONENT: &[Key] = &[
     ),
     optional(
         "protocol",
-        Shape::Choice(&["json", "msgpack"], &[]),
+        Shape::Choice(&["json"], &["msgpack"]),
         "how the command's messages are written",
     ),
     optional("heartbeat", Shape::Bool, "ask the command for signs of life"),
     optional("activation", Shape::Bool, "tell the command when input is wanted and when not"),
     optional(
         "task_ids",
-        Shape::Choice(&["on_request", "ahead"], &[]),
-        "when the command hears which tasks got an emission: after it asked, or before",
+        Shape::Choice(&["on_request"], &["ahead"]),
+        "when the command hears which tasks got an emission: after it asked",
     ),
     optional(
         "max_in_flight",

@@ -21,6 +21,6 @@ impl RemoteLink for Outlet {
 fn refused(refused: transport::Refused) -> Refused {
     match refused {
         transport::Refused::Full(part) | transport::Refused::Gone(part) => Refused::Full(part),
-        transport::Refused::BadSize(part) => Refused::TooLarge(part.len()),
+        transport::Refused::BadSize(part) => Refused::TooLarge(part),
     }
 }

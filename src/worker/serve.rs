@@ -79,6 +79,10 @@ pub fn run(options: WorkerOptions, registry: Registry) -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::Success,
+        Err(WorkerError::SupervisorGone) => {
+            tracing::debug!(worker = options.slot.0, "the supervisor is gone; the worker ends");
+            ExitCode::RunFailed
+        }
         Err(error) => {
             tracing::error!(worker = options.slot.0, %error, "the worker ends");
             ExitCode::RunFailed

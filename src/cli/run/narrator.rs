@@ -10,6 +10,7 @@ use crate::topology::Plan;
 
 use super::super::output::Output;
 use super::rates::{Rates, grouped};
+use super::repeats::Repeats;
 use super::{json, table};
 
 /// How a run is told.
@@ -50,6 +51,7 @@ pub(super) struct Narrator<'a> {
     output: &'a mut Output,
     bar: Option<ProgressBar>,
     rates: Rates,
+    repeats: Repeats,
     name: String,
     started: Timestamp,
 }
@@ -63,7 +65,15 @@ impl<'a> Narrator<'a> {
             bar
         });
         let name = plan.name.clone();
-        Self { style, output, bar, rates: Rates::default(), name, started: now() }
+        Self {
+            style,
+            output,
+            bar,
+            rates: Rates::default(),
+            repeats: Repeats::default(),
+            name,
+            started: now(),
+        }
     }
 
     /// Tells one event.
@@ -84,8 +94,9 @@ impl<'a> Narrator<'a> {
             (style, event) => {
                 if let Some((severity, text)) = sentence(event)
                     && (style != Style::Quiet || severity == Severity::Error)
+                    && let Some(note) = self.repeats.note(&text)
                 {
-                    self.line(&paint(severity, &text));
+                    self.line(&paint(severity, &format!("{text}{note}")));
                 }
             }
         }

@@ -67,17 +67,23 @@ pub(super) fn plain_line(totals: &Totals, rates: &BTreeMap<String, f64>) -> Stri
 /// A sentence about what the spouts gave out.
 pub(super) fn summary(totals: &Totals, seconds: f64) -> String {
     let spouts = totals.components.iter().filter(|counts| counts.role == Role::Spout);
-    let (mut acked, mut emitted, mut failed, mut replayed) = (0, 0, 0, 0);
+    let (mut acked, mut emitted, mut failed, mut replayed, mut dead) = (0, 0, 0, 0, 0);
     for counts in spouts {
         acked += counts.counters.acked;
         emitted += counts.counters.emitted;
         failed += counts.counters.failed;
         replayed += counts.counters.replayed;
+        dead += counts.counters.dead_letters;
     }
     let fresh = emitted.saturating_sub(replayed);
     let rate = fresh as f64 / seconds.max(1e-3);
+    let dead = match dead {
+        0 => String::new(),
+        dead => format!(", {} given up as dead letters", grouped(dead)),
+    };
+    let noun = if fresh == 1 { "message" } else { "messages" };
     format!(
-        "{} messages in {seconds:.1} s ({}/s), {} acked, {} failed, {} replayed",
+        "{} {noun} in {seconds:.1} s ({}/s), {} acked, {} failed, {} replayed{dead}",
         grouped(fresh),
         short(rate),
         grouped(acked),

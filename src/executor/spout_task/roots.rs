@@ -116,7 +116,10 @@ impl SpoutTask {
         };
         let line = dead_letter::line(context, &kept, reason, message);
         match self.housing.shop.positions.dead_letter(&context.dir.join(path), &line) {
-            Ok(()) => self.settle(&kept),
+            Ok(()) => {
+                TaskCounters::add(&self.housing.counters.dead_letters, 1);
+                self.settle(&kept);
+            }
             Err(error) => {
                 let path = path.display();
                 let text = format!("dead letter could not be written to {path}: {error}");

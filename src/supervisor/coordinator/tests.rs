@@ -206,6 +206,10 @@ fn the_first_interrupt_drains_and_the_second_kills() {
     harness.event(Event::Interrupt);
     assert!(harness.sent(0, |message| *message == ToWorker::StopInput));
     assert_eq!(harness.finish(), None);
+    harness.now = Timestamp(200_000_000);
+    harness.event(Event::Interrupt);
+    assert_eq!(harness.finish(), None, "one Ctrl-C that came twice");
+    harness.now = seconds(1);
     harness.event(Event::Interrupt);
     assert_eq!(harness.finish(), Some(&Finish::Killed));
 }
