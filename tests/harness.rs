@@ -110,13 +110,6 @@ impl Ended {
         assert!(self.err.contains(text), "{text:?} is missing in\n{}", self.err);
         self
     }
-
-    /// The lines of stdout, sorted.
-    pub(crate) fn sorted(&self) -> Vec<&str> {
-        let mut lines: Vec<_> = self.out.lines().collect();
-        lines.sort_unstable();
-        lines
-    }
 }
 
 /// A run that is under way. Killed when dropped.

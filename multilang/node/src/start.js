@@ -21,6 +21,7 @@ const { version } = require('../package.json');
 class Process {
   #log = new Log();
   #endPrints = capturePrints(this.#log);
+  #engineShowsErrors = false;
   #output = null;
   #running = null;
   #isEnding = false;
@@ -92,6 +93,7 @@ class Process {
     if (speaksFrames) {
       const about = exported === undefined ? null : describe(exported);
       answer.batch = 1;
+      this.#engineShowsErrors = true;
       answer.sdk = `node ${version}`;
       if (about?.kind === 'spout') answer.replay = 'engine';
       else if (about?.isClass) answer.memory = true;
@@ -135,7 +137,8 @@ class Process {
 
   #die(error) {
     this.#output?.note({ command: 'error', msg: error instanceof Error ? error.stack : String(error) });
-    this.#leave(1, error);
+    if (this.#output && this.#engineShowsErrors) process.exit(1);
+    this.#leave(1, error); // Storm shows what a dying child wrote to stderr
   }
 
   #leave(status, error) {

@@ -8,7 +8,6 @@ import inspect
 import os
 import signal
 import sys
-import traceback
 from typing import Any, Callable, Dict, Optional, Tuple as Tup
 
 from . import __version__, logs, stdio
@@ -24,6 +23,7 @@ from .run_batch import BatchBoltLoop
 from .run_bolt import SyncBoltLoop
 from .run_spout import SpoutLoop
 from .session import Session
+from .trace import current_trace
 
 Loaded = Tup[Component, Any]
 
@@ -63,7 +63,7 @@ def start(
         component, handler = loader()
     except BaseException as error:  # sys.exit() in a script is a failed import too
         answer(session, None)
-        text = str(error) if isinstance(error, LoadError) else traceback.format_exc().rstrip()
+        text = str(error) if isinstance(error, LoadError) else current_trace()
         return _refuse(session, text)
     component._session = session
     answer(session, component)
@@ -147,7 +147,8 @@ def loop_for(component: Component, handler: Any) -> Any:
 
 def _refuse(session: Session, text: str) -> int:
     session.outbox.error(text)
-    print(text, file=sys.stderr, flush=True)
+    if not session.batch:  # Storm shows what a dying child wrote to stderr
+        print(text, file=sys.stderr, flush=True)
     return 1
 
 

@@ -4,13 +4,13 @@ import asyncio
 import inspect
 import logging
 import sys
-import traceback
 from contextvars import ContextVar
 from typing import Any, Dict, List, Optional, Set
 
 from .inbox import Inbox
 from .metrics import Metrics
 from .outbox import Hand, Id, Outbox
+from .trace import current_trace
 from .tuples import Source
 from .values import Streams
 
@@ -58,11 +58,11 @@ class Session:
     def report(self, doing: str, fatal: bool = False) -> None:
         """The exception in hand becomes an error of the topology, with its traceback.
 
-        Where it ends the process it goes to stderr as well.
+        Where it ends the process and nobody but Storm listens, it goes to stderr as well.
         """
-        text = f"{self.name}: {doing} failed\n{traceback.format_exc().rstrip()}"
+        text = f"{self.name}: {doing} failed\n{current_trace()}"
         self.outbox.error(text)
-        if fatal:
+        if fatal and not self.batch:
             print(text, file=sys.stderr, flush=True)
 
     def finish(self, result: Any) -> Any:

@@ -4,13 +4,13 @@ This is where the throughput is made: the common emit, one string for one field,
 line, and nothing here takes a lock or reads a clock (outbox.py and flusher.py see to the rest).
 """
 
-import traceback
 from types import GeneratorType
 from typing import Any, Callable, Iterable, List, Optional
 
 from .component import Bolt
 from .message import FAILURES, Emit, EmitError, Fail, Message
 from .outbox import Hand, Id
+from .trace import current_trace
 from .tuples import Tuple
 from .values import PLAIN, line_of, line_of_error
 
@@ -165,4 +165,4 @@ def describe(error: BaseException, results: Any) -> "tuple[str, str]":
         text = f"{name}: {text}" if text else name
     # A yielded value is checked while its generator stands at the yield.
     place: Optional[str] = line_of_error(error) or line_of(results)
-    return (f"{text}, at {place}" if place else text), traceback.format_exc()
+    return (f"{text}, at {place}" if place else text), current_trace()

@@ -136,19 +136,18 @@ fn strict_or_text(params: Json<'_>) -> String {
     }
 }
 
-/// The line that says what happened (a traceback's last one), and the whole text where it is longer.
+/// The line that says what happened (a traceback's last one), and what more there is to say.
 fn headline(text: &str) -> (&str, Option<&str>) {
     let text = text.trim_end();
     let first = text.lines().next().unwrap_or_default();
     if first.len() == text.len() {
         return (text, None);
     }
-    let line = if first.starts_with("Traceback (most recent call last)") {
-        text.lines().next_back().unwrap_or(first)
+    if first.starts_with("Traceback (most recent call last)") {
+        (text.lines().next_back().unwrap_or(first), Some(text))
     } else {
-        first
-    };
-    (line, Some(text))
+        (first, Some(text[first.len()..].trim_start_matches('\n')))
+    }
 }
 
 fn is_round(count: u64) -> bool {
