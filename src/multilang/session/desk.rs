@@ -166,7 +166,7 @@ mod tests {
     fn a_traceback_is_headed_by_its_last_line() {
         let trace = "Traceback (most recent call last):\n  File \"a\"\nValueError: no\n";
         assert_eq!(headline(trace).0, "ValueError: no");
-        assert_eq!(headline("boom\n  at x.js:1"), ("boom", Some("boom\n  at x.js:1")));
+        assert_eq!(headline("boom\n  at x.js:1"), ("boom", Some("  at x.js:1")));
         assert_eq!(headline("reported\n"), ("reported", None));
     }
 
