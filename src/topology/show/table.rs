@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use crate::base::{ComponentIdx, show_duration};
@@ -15,10 +15,14 @@ use super::memory_line;
 /// that of the terminal, in columns.
 pub fn table(plan: &Plan, width: Option<u16>) -> String {
     let mut table = Table::new();
-    table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["component", "runs", "tasks", "workers", "inputs", "outputs"]);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+        "component",
+        "runs",
+        "tasks",
+        "workers",
+        "inputs",
+        "outputs",
+    ]);
     if let Some(width) = width {
         table.set_width(width);
     }
@@ -33,7 +37,7 @@ pub fn table(plan: &Plan, width: Option<u16>) -> String {
             lines(component.outputs.iter().map(show_stream)),
         ]);
     }
-    format!("{}\n{table}\n{}\n", headline(plan), memory_line(plan))
+    format!("{}\n\n{}\n\n{}\n", headline(plan), table.trim_fmt(), memory_line(plan))
 }
 
 fn headline(plan: &Plan) -> String {
@@ -55,7 +59,7 @@ fn headline(plan: &Plan) -> String {
     if settings.guarantee == Guarantee::AtLeastOnce {
         let timeout = show_duration(settings.message_timeout);
         // Writing to a string cannot fail.
-        let _ = write!(line, " (within {timeout})");
+        let _ = write!(line, " (message_timeout {timeout})");
     }
     line
 }
