@@ -1,5 +1,7 @@
 //! The supervisor's decisions: events in, effects out. No clock, no processes, no sockets.
 
+mod watch;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,15 +13,7 @@ use crate::topology::Plan;
 use super::event::{Finish, RunEvent, Totals};
 use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
-
-/// A worker that was not heard for this long is killed and replaced …
-const SILENT: Duration = Duration::from_secs(5);
-/// … or for this long, where another worker finds it unresponsive too.
-const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
-/// How often time-outs are told.
-const TELL_TIMEOUTS_EVERY: Duration = Duration::from_secs(5);
-/// A longer gap between two looks at the clock means that the supervisor itself was stopped.
-const OWN_PAUSE: Duration = Duration::from_secs(2);
+use watch::{LEAVE_WITHIN, SILENT_AND_SUSPECTED, TELL_TIMEOUTS_EVERY};
 
 /// What the supervisor hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,11 +66,16 @@ pub struct Coordinator {
     slots: Vec<Slot>,
     tasks: TaskLedger,
     phase: Phase,
+    /// No input is wanted, although the workers are not all there yet.
+    stop_at_start: bool,
     drain_deadline: Option<Timestamp>,
+    /// When workers that were told to leave and are still there are killed.
+    leave_deadline: Option<Timestamp>,
     memory_lost: BTreeSet<String>,
     congested: Vec<TaskId>,
     next_timeouts: Timestamp,
-    last_tick: Timestamp,
+    /// When anything was last heard; ticks come several times a second.
+    last_event: Timestamp,
 }
 
 impl Coordinator {
@@ -92,11 +91,13 @@ impl Coordinator {
             slots,
             tasks,
             phase: Phase::Starting,
+            stop_at_start: false,
             drain_deadline: None,
+            leave_deadline: None,
             memory_lost: BTreeSet::new(),
             congested: Vec::new(),
             next_timeouts: now + TELL_TIMEOUTS_EVERY,
-            last_tick: now,
+            last_event: now,
         };
         (run, start)
     }
@@ -111,6 +112,7 @@ impl Coordinator {
         if self.phase == Phase::Finished {
             return Vec::new();
         }
+        self.forgive_own_pause(now);
         let mut effects = Vec::new();
         match event {
             Event::Message(slot, incarnation, message) => {
@@ -123,7 +125,7 @@ impl Coordinator {
                     self.exited(slot, how, now, jitter, &mut effects);
                 }
             }
-            Event::Interrupt if self.phase >= Phase::Draining => {
+            Event::Interrupt if self.phase >= Phase::Draining || self.stop_at_start => {
                 self.finish(Finish::Killed, &mut effects);
             }
             Event::Interrupt => self.stop_input("interrupted", now, &mut effects),
@@ -152,7 +154,9 @@ impl Coordinator {
     ) {
         self.slots[slot.index()].heard = now;
         match message {
-            FromWorker::Hello { version, address } => self.hello(slot, version, address, effects),
+            FromWorker::Hello { version, address } => {
+                self.hello(slot, version, address, now, effects);
+            }
             FromWorker::State { task, state } => self.tasks.set_state(task, state),
             FromWorker::Report { tasks, rss } => {
                 self.slots[slot.index()].rss = rss;
@@ -208,6 +212,7 @@ impl Coordinator {
         slot: WorkerSlot,
         version: u32,
         address: WorkerAddress,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         if version != CONTROL_VERSION {
@@ -220,17 +225,17 @@ impl Coordinator {
         self.slots[slot.index()].stage = Stage::Bound(address);
         if self.phase == Phase::Starting {
             if self.slots.iter().all(|slot| slot.address().is_some()) {
-                self.phase = Phase::Running;
+                self.phase = if self.stop_at_start { Phase::Draining } else { Phase::Running };
                 let (workers, tasks) = (self.slots.len(), self.plan.tasks.len());
                 effects.push(Effect::Notify(RunEvent::Started { workers, tasks }));
                 for slot in 0..self.slots.len() {
-                    self.begin(WorkerSlot(slot as u16), effects);
+                    self.begin(WorkerSlot(slot as u16), now, effects);
                 }
             }
             return;
         }
         let others = self.running_but(slot);
-        self.begin(slot, effects);
+        self.begin(slot, now, effects);
         let incarnation = self.slots[slot.index()].incarnation;
         if let Some(address) = self.slots[slot.index()].address().cloned() {
             let replaced = others.into_iter().map(|other| {
@@ -243,14 +248,20 @@ impl Coordinator {
         }
     }
 
-    fn begin(&mut self, slot: WorkerSlot, effects: &mut Vec<Effect>) {
+    fn begin(&mut self, slot: WorkerSlot, now: Timestamp, effects: &mut Vec<Effect>) {
         let workers = self.slots.iter().filter_map(Slot::address).cloned().collect();
         let incarnations = self.slots.iter().map(|slot| slot.incarnation).collect();
         let producing = self.phase == Phase::Running;
         if let Stage::Bound(address) = &self.slots[slot.index()].stage {
             self.slots[slot.index()].stage = Stage::Running(address.clone());
+            // It had nothing to say while it waited for the others.
+            self.slots[slot.index()].heard = now;
             let begin = ToWorker::Begin { workers, incarnations, producing };
             effects.push(Effect::Send(slot, begin));
+            if !self.congested.is_empty() {
+                let tasks = self.congested.clone();
+                effects.push(Effect::Send(slot, ToWorker::Congested { tasks }));
+            }
         }
     }
 
@@ -328,73 +339,15 @@ impl Coordinator {
 
     fn stop_input(&mut self, reason: &'static str, now: Timestamp, effects: &mut Vec<Effect>) {
         match self.phase {
-            Phase::Starting => self.finish(Finish::Killed, effects),
+            Phase::Starting if !self.stop_at_start => self.stop_at_start = true,
             Phase::Running => {
                 self.phase = Phase::Draining;
-                self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
-                effects.push(Effect::Notify(RunEvent::Draining { reason }));
                 self.send_all(&ToWorker::StopInput, effects);
             }
-            _ => {}
+            _ => return,
         }
-    }
-
-    fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let gap = now.since(self.last_tick);
-        self.last_tick = now;
-        if gap >= OWN_PAUSE {
-            for slot in &mut self.slots {
-                slot.heard = now;
-            }
-        }
-        for (number, slot) in self.slots.iter().enumerate() {
-            let watched = matches!(slot.stage, Stage::Running(_)) && self.phase < Phase::Leaving;
-            if watched && now.since(slot.heard) >= SILENT {
-                effects.push(Effect::Kill(WorkerSlot(number as u16)));
-            }
-        }
-        if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
-            let span = crate::base::show_duration(self.plan.settings.drain_timeout);
-            let reason = format!("the run did not drain within {span} (drain_timeout)");
-            self.finish(Finish::Failed { reason, detail: None }, effects);
-        }
-        if now >= self.next_timeouts {
-            self.next_timeouts = now + TELL_TIMEOUTS_EVERY;
-            self.tell_timeouts(effects);
-        }
-    }
-
-    fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
-        for component in &self.plan.components {
-            if component.role != Role::Spout {
-                continue;
-            }
-            let tasks = self
-                .plan
-                .tasks
-                .iter()
-                .filter(|task| self.plan.component(task.component).name == component.name);
-            let count = tasks.map(|task| self.tasks.take_timeouts(task.id)).sum();
-            if count > 0 {
-                let totals = self.tasks.totals(&self.plan, 0).components.into_iter();
-                let holding = totals
-                    .filter(|other| other.role == Role::Bolt && other.counters.pending > 0)
-                    .map(|other| (other.component, other.counters.pending));
-                effects.push(Effect::Notify(RunEvent::TimedOut {
-                    component: component.name.clone(),
-                    count,
-                    holding: holding.collect(),
-                }));
-            }
-        }
-    }
-
-    fn share_congestion(&mut self, effects: &mut Vec<Effect>) {
-        let tasks = self.tasks.congested();
-        if tasks != self.congested {
-            self.congested.clone_from(&tasks);
-            self.send_all(&ToWorker::Congested { tasks }, effects);
-        }
+        self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
+        effects.push(Effect::Notify(RunEvent::Draining { reason }));
     }
 
     /// Moves the run on where all tasks have come far enough.
@@ -410,6 +363,8 @@ impl Coordinator {
         }
         if self.phase == Phase::Ending && self.all_tasks(None, RunState::Ended) {
             self.phase = Phase::Leaving;
+            self.drain_deadline = None;
+            self.leave_deadline = Some(now + LEAVE_WITHIN);
             self.send_all(&ToWorker::Exit, effects);
         }
         if self.phase == Phase::Leaving && self.slots.iter().all(|slot| slot.stage == Stage::Exited)

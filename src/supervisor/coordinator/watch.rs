@@ -1,0 +1,96 @@
+//! What time brings: silent workers, deadlines, what is told now and then.
+
+use std::time::Duration;
+
+use crate::base::{Timestamp, WorkerSlot, show_duration};
+use crate::component::Role;
+use crate::control::ToWorker;
+
+use super::super::event::{Finish, RunEvent};
+use super::super::slot::Stage;
+use super::{Coordinator, Effect, Phase};
+
+/// A worker that was not heard for this long is killed and replaced …
+const SILENT: Duration = Duration::from_secs(5);
+/// … or for this long, where another worker finds it unresponsive too.
+pub(super) const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
+/// A worker that has not said hello so long after its start is killed and replaced.
+const HELLO_WITHIN: Duration = Duration::from_secs(30);
+/// A worker that is still there so long after it was told to leave is killed; its work is done.
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How often time-outs are told.
+pub(super) const TELL_TIMEOUTS_EVERY: Duration = Duration::from_secs(5);
+/// A longer gap between two events means that the supervisor itself was stopped: ticks are events.
+const OWN_PAUSE: Duration = Duration::from_secs(2);
+
+impl Coordinator {
+    /// What nobody could have heard is not held against the workers.
+    pub(super) fn forgive_own_pause(&mut self, now: Timestamp) {
+        let gap = now.since(self.last_event);
+        self.last_event = now;
+        if gap >= OWN_PAUSE {
+            for slot in &mut self.slots {
+                slot.heard = slot.heard.max(now);
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let leaving = self.leave_deadline.is_some_and(|deadline| now >= deadline);
+        for (number, slot) in self.slots.iter().enumerate() {
+            let silent = now.since(slot.heard);
+            let hangs = match slot.stage {
+                Stage::Starting => silent >= HELLO_WITHIN,
+                Stage::Running(_) if self.phase == Phase::Leaving => leaving,
+                Stage::Running(_) => silent >= SILENT,
+                // It waits for the others, or is gone.
+                Stage::Bound(_) | Stage::Exited => false,
+            };
+            if hangs {
+                effects.push(Effect::Kill(WorkerSlot(number as u16)));
+            }
+        }
+        if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
+            let span = show_duration(self.plan.settings.drain_timeout);
+            let reason = format!("the run did not drain within {span} (drain_timeout)");
+            self.finish(Finish::Failed { reason, detail: None }, effects);
+        }
+        if now >= self.next_timeouts {
+            self.next_timeouts = now + TELL_TIMEOUTS_EVERY;
+            self.tell_timeouts(effects);
+        }
+    }
+
+    fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
+        for component in &self.plan.components {
+            if component.role != Role::Spout {
+                continue;
+            }
+            let tasks = self
+                .plan
+                .tasks
+                .iter()
+                .filter(|task| self.plan.component(task.component).name == component.name);
+            let count = tasks.map(|task| self.tasks.take_timeouts(task.id)).sum();
+            if count > 0 {
+                let totals = self.tasks.totals(&self.plan, 0).components.into_iter();
+                let holding = totals
+                    .filter(|other| other.role == Role::Bolt && other.counters.pending > 0)
+                    .map(|other| (other.component, other.counters.pending));
+                effects.push(Effect::Notify(RunEvent::TimedOut {
+                    component: component.name.clone(),
+                    count,
+                    holding: holding.collect(),
+                }));
+            }
+        }
+    }
+
+    pub(super) fn share_congestion(&mut self, effects: &mut Vec<Effect>) {
+        let tasks = self.tasks.congested();
+        if tasks != self.congested {
+            self.congested.clone_from(&tasks);
+            self.send_all(&ToWorker::Congested { tasks }, effects);
+        }
+    }
+}
