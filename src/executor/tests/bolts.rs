@@ -302,3 +302,28 @@ fn a_panic_is_a_death_of_the_component_alone() {
     }
     assert_eq!(task.housing.counters.restarts.load(Relaxed), 1);
 }
+
+struct Join(Vec<crate::tuple::Ticket>);
+
+impl Part for Join {
+    fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Outcome {
+        self.0.push(tuple.ticket());
+        if let [first, second] = &self.0[..] {
+            out.emit_anchored(&[first, second], StreamIdx(0), vec![large()]).unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn roots_of_two_spouts_with_one_number_are_two_roots() {
+    let rig = Rig::new();
+    let mut task = rig.bolt(|| Made(Join(Vec::new())));
+    let mut tuples = [tuple(Value::from(1)), tuple(Value::from(2))];
+    tuples[1].anchors[0].root = tuples[0].anchors[0].root;
+    tuples[1].anchors[0].spout = TaskId(10);
+    rig.mailbox.push(Delivery::Tuples(tuples.into()), 1, &Signal::new()).unwrap();
+    until_it_waits(&mut task);
+    let Some(Delivery::Tuples(joined)) = rig.consumer.take() else { panic!("nothing came") };
+    assert_eq!(joined[0].anchors.len(), 2);
+}
