@@ -9,6 +9,10 @@ mod check;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod faults;
