@@ -69,7 +69,9 @@ fn a_second_interrupt_kills_the_run() {
     let draining = || run.told().iter().any(|event| event["event"] == "draining").then_some(());
     wait_for("the drain", draining);
     Running::signal(run.pid(), Signal::SIGINT);
-    run.end().expect_code(6);
+    let ended = run.end().expect_code(6);
+    let foreign = ended.err.lines().find(|line| !line.starts_with('{'));
+    assert_eq!(foreign, None, "with --json every line is an event");
     assert_gone(&project, &family);
 }
 
@@ -131,7 +133,9 @@ fn two_of_three_workers_lost_at_once_lose_nothing() {
         let run = project.start(&["--json"]);
         wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));
         let victims = victims.map(|victim| run.process(victim));
-        victims.map(|victim| Running::signal(victim, Signal::SIGKILL));
+        for victim in victims {
+            Running::signal(victim, Signal::SIGKILL);
+        }
         let ended = run.end().expect_code(0);
         assert_eq!(ended.err.matches("\"worker_lost\"").count(), 2, "{}", ended.err);
         let text = project.read("output.txt");
@@ -211,7 +215,7 @@ inputs = ["pass"]
 "#;
     // It thinks about each answer for longer than it is waited for.
     let slow = "import galewire, time\n\nclass Slow(galewire.Spout):\n    def next(self):\n        \
-                time.sleep(0.7)\n\n@galewire.bolt\ndef sink(number):\n    pass\n";
+                time.sleep(3)\n\n@galewire.bolt\ndef sink(number):\n    pass\n";
     let project = Project::new().file("topology.toml", topology).file("slow.py", slow);
     let run = project.start(&["--json"]);
     let progress = || run.told().iter().filter(|event| event["event"] == "progress").count();

@@ -77,6 +77,11 @@ pub fn run(options: WorkerOptions, registry: Registry) -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::Success,
+        Err(error @ WorkerError::SupervisorGone) => {
+            // That is how a run that failed or was killed ends its workers, and says so itself.
+            tracing::debug!(worker = options.slot.0, %error, "the worker ends");
+            ExitCode::RunFailed
+        }
         Err(error) => {
             tracing::error!(worker = options.slot.0, %error, "the worker ends");
             ExitCode::RunFailed

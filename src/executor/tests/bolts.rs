@@ -1,11 +1,15 @@
 //! Bolt loops: no wake-up is lost, nothing grows without bound, nothing spins.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::base::now;
-use crate::component::{Acking, Collector, ComponentError, FailKind, Progress};
+use crate::base::{Signal, StreamIdx, TaskId, now};
+use crate::component::{Acking, Bolt, Collector, ComponentError, Context, FailKind, Progress};
+use crate::tuple::{Tuple, Value};
 
-use super::*;
+use super::super::bolt_task::BoltTask;
+use super::rig::*;
 
 type Outcome = Result<(), ComponentError>;
 
@@ -326,4 +330,33 @@ fn roots_of_two_spouts_with_one_number_are_two_roots() {
     until_it_waits(&mut task);
     let Some(Delivery::Tuples(joined)) = rig.consumer.take() else { panic!("nothing came") };
     assert_eq!(joined[0].anchors.len(), 2);
+}
+
+/// Panics at the second tuple of its first life.
+struct Fragile(Arc<AtomicUsize>);
+
+impl Part for Fragile {
+    fn execute(&mut self, _: Tuple, _: &mut Collector<'_>) -> Outcome {
+        assert_ne!(self.0.fetch_add(1, Relaxed), 1, "the second tuple");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_panic_fails_the_tuple_in_hand_and_no_other() {
+    let rig = Rig::new();
+    let count = Arc::new(AtomicUsize::new(0));
+    let executed = Arc::clone(&count);
+    let mut task = rig.bolt(move || Made(Fragile(Arc::clone(&executed))));
+    rig.give((0..5).map(Value::from));
+    while count.load(Relaxed) < 5 {
+        until_it_waits(&mut task);
+    }
+    until_it_waits(&mut task);
+    let batches = rig.acked();
+    assert_eq!(batches.iter().map(|batch| batch.acks.len()).sum::<usize>(), 4);
+    let fails: Vec<_> = batches.iter().flat_map(|batch| &batch.fails).collect();
+    assert_eq!(fails.len(), 1);
+    assert_eq!(fails[0].reason, crate::metrics::FailReason::DiedAlone);
+    assert_eq!(task.housing.counters.restarts.load(Relaxed), 1);
 }

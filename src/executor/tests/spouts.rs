@@ -1,13 +1,18 @@
 //! Spout loops: no wake-up is lost, nothing spins, nothing is skipped at the end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
-use crate::ack::AckEntry;
-use crate::ack::Touched;
-use crate::base::{Job, now};
-use crate::component::{ComponentError, MessageId, Next, SpoutCollector};
+use crate::ack::{AckBatch, AckEntry, EdgeSums, Touched, WorkerView};
+use crate::base::{Incarnation, Job, Signal, TaskId, Timestamp, now};
+use crate::component::{
+    Component, ComponentError, Context, MessageId, Next, Spout, SpoutCollector,
+};
+use crate::topology::Guarantee;
 
-use super::*;
+use super::super::spout_task::SpoutTask;
+use super::rig::*;
 
 type Asked = Result<Next, ComponentError>;
 
