@@ -4,6 +4,8 @@
 //! are its standard output, where `...` stands for any lines. Only commands of galewire are run. A
 //! second word after the language of another block is a file that is written there first.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -104,7 +104,7 @@ fn no_process_outlives_a_killed_supervisor() {
     let project = pipeline();
     let run = project.start(&[]);
     wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));
-    let family: Vec<_> = run.processes("").into_iter().filter(|pid| *pid != run.pid()).collect();
+    let family = run.family();
     assert!(family.len() >= 4, "two workers and two children: {family:?}");
     Running::signal(run.pid(), Signal::SIGKILL);
     run.end();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest that any condition is waited for; a broken test ends here and a slow machine does not.
@@ -31,12 +32,19 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
     }
 }
 
+/// Where runs make their private folders.
+const TEMPORARY: &str = "tmp";
+/// Where a run that was started tells what happens.
+const TOLD: &str = "told";
+
 /// A folder with a topology and its scripts.
 pub(crate) struct Project(TempDir);
 
 impl Project {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let project = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(project.path(TEMPORARY)).unwrap();
+        project
     }
 
     /// Adds a file.
@@ -63,7 +71,7 @@ impl Project {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = galewire();
         command.args(["run", "topology.toml"]).args(arguments).current_dir(self.0.path());
-        command.env("XDG_STATE_HOME", self.path("state"));
+        command.env("XDG_STATE_HOME", self.path("state")).env("TMPDIR", self.path(TEMPORARY));
         command
     }
 
@@ -75,8 +83,16 @@ impl Project {
     /// Starts `topology.toml`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running { child: Some(child) }
+        let told = fs::File::create(self.path(TOLD)).unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(told).spawn().unwrap();
+        Running { child: Some(child), told: self.path(TOLD) }
+    }
+
+    /// Asserts that a run that has ended has left no folder.
+    #[track_caller]
+    pub(crate) fn assert_no_leftovers(&self) {
+        let left: Vec<_> = fs::read_dir(self.path(TEMPORARY)).unwrap().flatten().collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 
@@ -110,11 +126,27 @@ impl Ended {
         assert!(self.err.contains(text), "{text:?} is missing in\n{}", self.err);
         self
     }
+
+    /// A component's counters at the end of a run with `--json`.
+    #[track_caller]
+    pub(crate) fn counters(&self, component: &str) -> Value {
+        let last = self.err.lines().last().unwrap_or_default();
+        let last = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"));
+        counters(&last, component).unwrap_or_else(|| panic!("no {component} in\n{}", self.err))
+    }
 }
 
 /// A run that is under way. Killed when dropped.
 pub(crate) struct Running {
     child: Option<Child>,
+    told: PathBuf,
+}
+
+/// A component's counters in an event that has them.
+fn counters(event: &Value, component: &str) -> Option<Value> {
+    let all = event["totals"]["components"].as_array()?;
+    let found = all.iter().find(|counts| counts["component"] == component)?;
+    Some(found["counters"].clone())
 }
 
 impl Running {
@@ -146,6 +178,22 @@ impl Running {
         wait_for(text, || self.processes(text).first().copied())
     }
 
+    /// What the run has told so far, where it was started with `--json`.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        let text = fs::read_to_string(&self.told).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// A component's counters as last told.
+    pub(crate) fn counters(&self, component: &str) -> Option<Value> {
+        self.told().iter().rev().find_map(|event| counters(event, component))
+    }
+
+    /// Every process of the run but the first.
+    pub(crate) fn family(&self) -> Vec<i32> {
+        self.processes("").into_iter().filter(|pid| *pid != self.pid()).collect()
+    }
+
     /// Signals a process, by default of the run.
     pub(crate) fn signal(pid: i32, signal: Signal) {
         // A process that has just ended takes no signal; what is tested shows elsewhere.
@@ -154,7 +202,8 @@ impl Running {
 
     /// Waits for the end.
     pub(crate) fn end(mut self) -> Ended {
-        Ended::new(self.child.take().unwrap().wait_with_output().unwrap())
+        let ended = self.child.take().unwrap().wait_with_output().unwrap();
+        Ended { err: fs::read_to_string(&self.told).unwrap(), ..Ended::new(ended) }
     }
 }
 
@@ -198,4 +247,13 @@ pub(crate) fn alive(pid: i32) -> bool {
 pub(crate) fn resident(pid: i32) -> u64 {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+/// Seconds of processor time that a process has used.
+pub(crate) fn cpu_seconds(pid: i32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
+    // User and system time, in hundredths of a second.
+    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
 }

@@ -9,7 +9,10 @@ mod check;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod delivery;
 mod docs;
+#[cfg(test)]
+mod endings;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]

@@ -37,9 +37,10 @@ impl EdgeSums {
         self.spouts.iter().all(|(_, open)| open.batch.is_empty())
     }
 
-    /// How many roots are summed at the moment.
+    /// How many things there are to say.
     pub fn len(&self) -> usize {
-        self.spouts.iter().map(|(_, open)| open.batch.acks.len()).sum()
+        let count = |batch: &AckBatch| batch.acks.len() + batch.fails.len() + batch.resets.len();
+        self.spouts.iter().map(|(_, open)| count(&open.batch)).sum()
     }
 
     /// XORs an edge into its root: once when it is sent, once when it is acked.
@@ -155,5 +156,14 @@ mod tests {
         let entry = |root, xor| AckEntry { root: RootId(root), xor, touched: Touched(1) };
         assert_eq!(batches[0].1.acks, [entry(1, 5 ^ 6 ^ 7), entry(2, 9)]);
         assert!(sums.is_empty());
+    }
+
+    #[test]
+    fn fails_and_resets_count_towards_the_bound() {
+        let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
+        let anchors = Anchors::from_iter([anchor(1, 5)]);
+        sums.fail(&anchors, FailReason::Died, "gone");
+        sums.reset_timeout(&anchors);
+        assert_eq!(sums.len(), 2);
     }
 }

@@ -12,12 +12,12 @@ use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Ticket, Tuple};
 
 use super::emit::Output;
-use super::housing::{Housing, TaskEvent, TaskState};
+use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
 use super::life::{Restarts, Verdict};
 use super::mailbox::{Control, Delivery};
 use super::mark::{Mark, MarkBoard};
-use super::pause::{pause, sooner};
+use super::pause::pause;
 
 /// Tuples between two looks at control and time.
 const TURN: usize = 512;
@@ -42,11 +42,12 @@ enum Stage {
 }
 
 pub(crate) struct BoltTask {
-    housing: Housing,
-    output: Output,
+    pub(super) housing: Housing,
+    pub(super) output: Output,
     life: Life,
     restarts: Restarts,
-    lives: u32,
+    /// A life has been opened: later ones continue its work.
+    begun: bool,
     board: MarkBoard,
     stage: Stage,
     /// The component was opened anew after the drain mark had passed.
@@ -67,7 +68,7 @@ impl BoltTask {
             output,
             life: Life::Due(Timestamp::default()),
             restarts,
-            lives: 0,
+            begun: false,
             board,
             stage: Stage::Working,
             drain_again: false,
@@ -101,7 +102,7 @@ impl BoltTask {
         }
     }
 
-    fn obey(&mut self) {
+    pub(super) fn obey(&mut self) {
         for control in self.housing.mailbox.take_control() {
             match control {
                 Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
@@ -112,7 +113,7 @@ impl BoltTask {
     }
 
     /// Does what can be done now; true where there may be more at once.
-    fn turn(&mut self, now: Timestamp) -> bool {
+    pub(super) fn turn(&mut self, now: Timestamp) -> bool {
         self.output.begin_turn(now);
         if let Life::Due(at) = self.life {
             if now < at {
@@ -121,8 +122,11 @@ impl BoltTask {
             }
             self.open(now);
         }
-        self.guarded(|bolt, out| bolt.wake(out));
-        let mut worked = self.work(now);
+        if self.output.has_room() {
+            // A child is not listened to while what it emits has nowhere to go.
+            self.guarded(|bolt, out| bolt.wake(out));
+        }
+        let worked = self.work(now);
         self.tick(now);
         self.pass_marks();
         if worked {
@@ -131,29 +135,33 @@ impl BoltTask {
             self.idle = true;
             self.guarded(|bolt, out| bolt.idle(out));
         }
-        if !worked || self.housing.mailbox.is_empty() || now.since(self.last_flush) >= FLUSH_EVERY {
-            worked |= self.output.flush();
+        let full = !self.output.has_room();
+        let waited = now.since(self.last_flush) >= FLUSH_EVERY;
+        if full || waited || !worked || self.housing.mailbox.is_empty() {
+            self.output.flush();
             self.last_flush = now;
         }
-        worked
+        // Nobody rings for room that there is already.
+        worked || full && self.output.has_room()
     }
 
     fn open(&mut self, now: Timestamp) {
-        self.lives += 1;
-        let made = match (self.housing.build)() {
-            Ok(Component::Bolt(bolt)) => Ok(bolt),
-            Ok(Component::Spout(_)) => Err("the kind makes a spout, not a bolt".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        match made {
-            Ok(bolt) => self.life = Life::Open(bolt, Acking::Automatic),
-            Err(message) => return self.failed(ComponentError::give_up(message), now),
+        match self.housing.make() {
+            Ok(Component::Bolt(bolt)) => self.life = Life::Open(bolt, Acking::Automatic),
+            Ok(Component::Spout(_)) => {
+                let error = ComponentError::give_up("the kind makes a spout, not a bolt");
+                return self.failed(error, now);
+            }
+            Err(error) => return self.failed(error, now),
         }
         self.restarts.started(now);
-        let context = self.housing.context.clone();
+        let context = self.housing.context_of_life(self.begun);
         self.guarded(|bolt, out| bolt.open(&context, out));
         if let Life::Open(bolt, acking) = &mut self.life {
             *acking = bolt.acking();
+            if !std::mem::replace(&mut self.begun, true) {
+                self.housing.shop.positions.note_begun(context.task);
+            }
             self.next_tick = context.tick.map(|every| now + every);
             self.drain_again = self.stage >= Stage::Drained;
             if self.stage == Stage::Working {
@@ -278,9 +286,7 @@ impl BoltTask {
         let error = match outcome {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => error,
-            Err(panic) => {
-                ComponentError::restart(format!("panicked: {}", panic_text(panic.as_ref())))
-            }
+            Err(panic) => panicked(panic.as_ref()),
         };
         self.failed(error, now());
         None
@@ -288,15 +294,17 @@ impl BoltTask {
 
     /// Ends this life: fails what it held and decides about the next one.
     fn failed(&mut self, error: ComponentError, now: Timestamp) {
-        let mut lost_memory = false;
+        // A child that is gone does not know any more what it kept: what was last shown counts.
+        let mut lost_memory = self.housing.counters.keeps_memory.swap(0, Relaxed) > 0;
         if let Some(ticket) = self.in_hand.take() {
             self.output.fail(&ticket.anchors, FailKind::DiedAlone, &error.message);
         }
         if let Life::Open(mut bolt, _) = std::mem::replace(&mut self.life, Life::GivenUp) {
-            lost_memory = bolt.holds_memory();
             let mut out = Collector::new(&mut self.output);
-            let abandoned =
-                catch_unwind(AssertUnwindSafe(|| bolt.abandon(FailKind::Died, &mut out)));
+            let abandoned = catch_unwind(AssertUnwindSafe(|| {
+                lost_memory |= bolt.holds_memory();
+                bolt.abandon(FailKind::Died, &mut out);
+            }));
             if let Err(panic) = abandoned {
                 let reason = panic_text(panic.as_ref());
                 tracing::error!(reason, "a component panicked while it was abandoned");
@@ -331,9 +339,10 @@ impl BoltTask {
         }
     }
 
-    /// Passes marks that all producers have sent, once the component lets them.
+    /// Passes marks that all producers have sent, once the component lets them. It may emit a part of
+    /// its results at a time, and is not asked for more while the outputs are full.
     fn pass_marks(&mut self) {
-        if self.taken.len() > 0 {
+        if self.taken.len() > 0 || !self.output.has_room() {
             return;
         }
         let reached = self.board.reached();
@@ -349,6 +358,7 @@ impl BoltTask {
             self.housing.enter(TaskState::Drained);
         }
         if self.stage == Stage::Drained
+            && !self.drain_again
             && reached == Some(Mark::End)
             && self.guarded(|bolt, out| bolt.end(out)) == Some(Progress::Done)
         {
@@ -362,19 +372,18 @@ impl BoltTask {
         }
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self.life {
             Life::Due(at) => Some(at),
             Life::Open(..) => {
                 // A tick that is due and cannot be given waits for the doorbell.
-                let tick = self.next_tick.filter(|_| self.may_execute());
-                sooner(tick, None)
+                self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
             }
             Life::GivenUp => None,
         }
     }
 
-    fn show_backlog(&self) {
+    pub(super) fn show_backlog(&self) {
         let Life::Open(bolt, _) = &self.life else {
             return;
         };

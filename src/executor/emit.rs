@@ -200,7 +200,8 @@ impl Emitter for Output {
         let stamp = |touched: Touched| {
             let mut stamped = Anchors::new();
             for anchor in anchors.iter().copied().flatten() {
-                if stamped.iter().all(|done| done.root != anchor.root) {
+                let same = |done: &Anchor| (done.root, done.spout) == (anchor.root, anchor.spout);
+                if !stamped.iter().any(same) {
                     let edge = EdgeId::random();
                     let own = Anchor { edge, ..*anchor };
                     sums.add(own, touched);

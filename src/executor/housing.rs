@@ -1,7 +1,9 @@
 //! What surrounds a task: the worker's services, and the handle by which the worker watches it.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,8 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot};
-use crate::component::{BuildError, Component, Context};
+use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot, panic_text};
+use crate::component::{BuildError, Component, ComponentError, Context};
 use crate::metrics::{TaskCounters, UserMetrics};
 use crate::topology::{RestartPolicy, RetryPolicy, Settings};
 
@@ -80,6 +82,13 @@ pub trait PositionStore: Send + Sync {
     fn save(&self, task: TaskId, position: &serde_json::Value);
     /// The last position kept in this run.
     fn load(&self, task: TaskId) -> Option<serde_json::Value>;
+    /// Whether an earlier life of a task, which may have been another worker's, has begun its work in
+    /// this run.
+    fn begun(&self, _task: TaskId) -> bool {
+        false
+    }
+    /// A life of a task has begun its work.
+    fn note_begun(&self, _task: TaskId) {}
     /// Appends a dead letter, one JSON line.
     ///
     /// # Errors
@@ -151,6 +160,24 @@ pub(crate) struct Housing {
 }
 
 impl Housing {
+    /// A fresh, unopened component.
+    pub(crate) fn make(&self) -> Result<Component, ComponentError> {
+        match catch_unwind(AssertUnwindSafe(|| (self.build)())) {
+            Ok(made) => made.map_err(|error| ComponentError::give_up(error.to_string())),
+            Err(panic) => Err(panicked(panic.as_ref())),
+        }
+    }
+
+    /// What the next life is told; `begun`: one before it has begun its work, in this worker.
+    pub(crate) fn context_of_life(&self, begun: bool) -> Arc<Context> {
+        let earlier = || self.context.restarted && self.shop.positions.begun(self.context.task);
+        let restarted = begun || earlier();
+        if restarted == self.context.restarted {
+            return Arc::clone(&self.context);
+        }
+        Arc::new(Context { restarted, ..Context::clone(&self.context) })
+    }
+
     /// Tells the worker, once per state.
     pub(crate) fn enter(&self, state: TaskState) {
         if self.status.state.swap(state as u8, Relaxed) != state as u8 {
@@ -164,6 +191,11 @@ impl Housing {
             tracing::debug!(task = self.context.task.0, "the worker no longer listens");
         }
     }
+}
+
+/// A component's panic is a reason to start it again.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ComponentError {
+    ComponentError::restart(format!("panicked: {}", panic_text(panic)))
 }
 
 /// What a task's loop shows without being asked.
@@ -189,6 +221,17 @@ pub struct TaskHandle {
 }
 
 impl TaskHandle {
+    /// A handle on a task that has not started.
+    pub fn new(task: TaskId, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            task,
+            mailbox,
+            counters: Arc::default(),
+            user_metrics: Arc::default(),
+            status: Arc::default(),
+        }
+    }
+
     /// How far the task has come.
     pub fn state(&self) -> TaskState {
         let state = self.status.state.load(Relaxed);

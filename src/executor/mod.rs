@@ -18,6 +18,9 @@ mod spout_emit;
 mod spout_task;
 mod wiring;
 
+#[cfg(test)]
+mod tests;
+
 pub use housing::{
     Congestion, CreditReturn, PositionStore, TaskEvent, TaskHandle, TaskState, Workshop,
 };

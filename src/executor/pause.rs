@@ -7,24 +7,27 @@ use crate::base::{Alarms, Signal, Timestamp, now};
 /// Waits shorter than this need the fine clock.
 const FINE: Duration = Duration::from_millis(20);
 
-/// Waits for `signal`, at most until `deadline`.
-pub(crate) async fn pause(signal: &Signal, deadline: Option<Timestamp>, alarms: &Alarms) {
+/// Waits for `signal`, at most until `deadline`. Whether it was rung; an alarm at the deadline counts.
+pub(crate) async fn pause(signal: &Signal, deadline: Option<Timestamp>, alarms: &Alarms) -> bool {
     let Some(deadline) = deadline else {
-        return signal.wait().await;
+        signal.wait().await;
+        return true;
     };
     let span = deadline.since(now());
     if span.is_zero() {
-        return;
+        tokio::task::yield_now().await;
+        return false;
     }
     if span < FINE {
         alarms.ring_at(deadline, signal);
         signal.wait().await;
+        true
     } else {
         // The rest is waited for finely: a coarse timer rounds up by a millisecond or more.
         let coarse = span.saturating_sub(Duration::from_millis(5));
         tokio::select! {
-            () = signal.wait() => {}
-            () = tokio::time::sleep(coarse) => {}
+            () = signal.wait() => true,
+            () = tokio::time::sleep(coarse) => false,
         }
     }
 }

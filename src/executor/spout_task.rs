@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ack::{AckBatch, Ledger, Touched};
-use crate::base::{Timestamp, now, panic_text};
+use crate::base::{Timestamp, now};
 use crate::component::{
     Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector,
 };
@@ -15,7 +15,7 @@ use crate::metrics::{FailReason, TaskCounters};
 use crate::topology::Guarantee;
 
 use super::emit::Output;
-use super::housing::{Housing, TaskEvent, TaskState};
+use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Restarts, Verdict};
 use super::mailbox::Control;
 use super::mark::Mark;
@@ -47,13 +47,15 @@ enum Stage {
 }
 
 pub(crate) struct SpoutTask {
-    housing: Housing,
+    pub(super) housing: Housing,
     output: Output,
     ledger: Ledger<Kept>,
     replays: Replays,
     life: Life,
     restarts: Restarts,
     lives: u32,
+    /// A life has been opened: later ones continue its work.
+    begun: bool,
     stage: Stage,
     active: bool,
     /// When the spout is asked again.
@@ -78,6 +80,7 @@ impl SpoutTask {
             life: Life::Due(Timestamp::default()),
             restarts,
             lives: 0,
+            begun: false,
             stage: Stage::Producing,
             active: false,
             ask_at: Timestamp::default(),
@@ -107,15 +110,15 @@ impl SpoutTask {
                 return;
             }
             let signal = self.housing.mailbox.signal().clone();
-            pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
-            if now() < self.ask_at {
+            let rung = pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
+            if rung && now() < self.ask_at {
                 // Rung before its time: something may have arrived.
                 self.ask_at = Timestamp::default();
             }
         }
     }
 
-    fn obey(&mut self) {
+    pub(super) fn obey(&mut self) {
         for control in self.housing.mailbox.take_control() {
             match control {
                 Control::Activate => self.activate(),
@@ -135,16 +138,12 @@ impl SpoutTask {
 
     fn activate(&mut self) {
         self.active = true;
-        if let Life::Open(spout) = &mut self.life {
-            spout.activate();
-        }
+        self.tell(|spout| spout.activate());
     }
 
     fn stop_input(&mut self) {
         self.active = false;
-        if let Life::Open(spout) = &mut self.life {
-            spout.deactivate();
-        }
+        self.tell(|spout| spout.deactivate());
         self.exhausted();
     }
 
@@ -155,7 +154,7 @@ impl SpoutTask {
         }
     }
 
-    fn turn(&mut self, now: Timestamp) -> bool {
+    pub(super) fn turn(&mut self, now: Timestamp) -> bool {
         self.take_acks(now);
         self.check_timeouts(now);
         if let Life::Due(at) = self.life {
@@ -169,11 +168,13 @@ impl SpoutTask {
         let mut worked = self.replay(now);
         worked |= self.produce(now);
         self.settle_done();
-        worked |= self.output.flush();
+        let full = !self.output.has_room();
+        self.output.flush();
         self.save_position(now);
         self.pass_marks();
         self.housing.counters.pending.store(self.pending() as u64, Relaxed);
-        worked
+        // Nobody rings for room that there is already.
+        worked || full && self.output.has_room()
     }
 
     fn pending(&self) -> usize {
@@ -182,30 +183,37 @@ impl SpoutTask {
 
     fn open(&mut self, now: Timestamp) {
         self.lives += 1;
-        let made = match (self.housing.build)() {
-            Ok(Component::Spout(spout)) => Ok(spout),
-            Ok(Component::Bolt(_)) => Err("the kind makes a bolt, not a spout".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        let mut spout = match made {
-            Ok(spout) => spout,
-            Err(message) => return self.failed(ComponentError::give_up(message), now),
-        };
-        let context = self.housing.context.clone();
-        if let Some(position) = self.housing.shop.positions.load(context.task) {
-            spout.restore(&position);
+        match self.housing.make() {
+            Ok(Component::Spout(spout)) => self.life = Life::Open(spout),
+            Ok(Component::Bolt(_)) => {
+                let error = ComponentError::give_up("the kind makes a bolt, not a spout");
+                return self.failed(error, now);
+            }
+            Err(error) => return self.failed(error, now),
         }
-        self.life = Life::Open(spout);
         self.restarts.started(now);
+        self.ask_at = Timestamp::default();
+        self.idle_wait = IDLE_LEAST;
+        let context = self.housing.context_of_life(self.begun);
+        let position = self.housing.shop.positions.load(context.task);
         let active = self.active;
         let opened = self.guarded(now, |spout, _| {
+            if let Some(position) = position {
+                spout.restore(&position);
+            }
             spout.open(&context)?;
             if active {
                 spout.activate();
             }
             Ok(())
         });
-        if opened.is_some() && self.stage == Stage::Producing {
+        if opened.is_none() {
+            return;
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            self.housing.shop.positions.note_begun(context.task);
+        }
+        if self.stage == Stage::Producing {
             self.housing.enter(TaskState::Running);
         }
     }
@@ -231,18 +239,13 @@ impl SpoutTask {
     }
 
     fn produce(&mut self, now: Timestamp) -> bool {
-        if self.stage < Stage::Closing {
+        if self.stage < Stage::Closing && self.output.has_room() {
             self.guarded(now, |spout, out| spout.wake(out));
         }
-        let max = self.housing.shop.settings.max_spout_pending.saturating_sub(self.pending());
-        let Life::Open(spout) = &self.life else {
-            return false;
-        };
-        let wanted = self.active && self.stage == Stage::Producing && now >= self.ask_at;
-        if !wanted || !spout.ready() || max == 0 || !self.may_send() {
+        let max = self.wanted();
+        if max == 0 || now < self.ask_at {
             return false;
         }
-        let max = max.min(BATCH);
         match self.guarded(now, |spout, out| spout.next_batch(max, out)) {
             Some(Next::More) => {
                 self.ask_at = Timestamp::default();
@@ -264,6 +267,16 @@ impl SpoutTask {
             }
             None => false,
         }
+    }
+
+    /// How many messages the spout may be asked for; time apart.
+    fn wanted(&self) -> usize {
+        let ready = matches!(&self.life, Life::Open(spout) if spout.ready());
+        if !ready || !self.active || self.stage > Stage::Producing || !self.may_send() {
+            return 0;
+        }
+        let max = self.housing.shop.settings.max_spout_pending;
+        max.saturating_sub(self.pending()).min(BATCH)
     }
 
     fn spout_output(&mut self, now: Timestamp) -> (&mut Life, SpoutOutput<'_>) {
@@ -295,12 +308,22 @@ impl SpoutTask {
         let error = match outcome {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => error,
-            Err(panic) => {
-                ComponentError::restart(format!("panicked: {}", panic_text(panic.as_ref())))
-            }
+            Err(panic) => panicked(panic.as_ref()),
         };
         self.failed(error, now);
         None
+    }
+
+    /// Calls the component without a collector; `None` where it is not open or panics.
+    fn tell<T>(&mut self, call: impl FnOnce(&mut dyn Spout) -> T) -> Option<T> {
+        let Life::Open(spout) = &mut self.life else { return None };
+        match catch_unwind(AssertUnwindSafe(|| call(spout.as_mut()))) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                self.failed(panicked(panic.as_ref()), now());
+                None
+            }
+        }
     }
 
     fn failed(&mut self, error: ComponentError, now: Timestamp) {
@@ -329,9 +352,7 @@ impl SpoutTask {
         }
         self.next_save = now + SAVE_EVERY;
         self.unsaved = false;
-        if let Life::Open(spout) = &mut self.life
-            && let Some(position) = spout.position()
-        {
+        if let Some(Some(position)) = self.tell(|spout| spout.position()) {
             self.housing.shop.positions.save(self.housing.context.task, &position);
         }
     }
@@ -340,12 +361,10 @@ impl SpoutTask {
         if self.stage == Stage::Exhausted && self.pending() == 0 {
             self.housing.enter(TaskState::Drained);
         }
-        if self.stage == Stage::Closing {
-            let closed = match &mut self.life {
-                Life::Open(spout) => spout.close() == Progress::Done,
-                _ => true,
-            };
-            if closed {
+        // What a spout has emitted after it said that there is no more is waited for, too.
+        if self.stage == Stage::Closing && self.pending() == 0 {
+            let progress = self.tell(|spout| spout.close());
+            if progress != Some(Progress::Pending) {
                 self.next_save = Timestamp::default();
                 self.save_position(now());
                 self.output.mark(Mark::End);
@@ -354,17 +373,14 @@ impl SpoutTask {
         }
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
-        let due = match self.life {
-            Life::Due(at) => Some(at),
-            _ => None,
-        };
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
         let timeout = self.ledger.next_due(self.housing.context.message_timeout);
+        if let Life::Due(at) = self.life {
+            return sooner(Some(at), timeout);
+        }
         let replay = self.replays.next_due().filter(|_| self.may_send());
-        let ask = Some(self.ask_at).filter(|at| {
-            self.stage == Stage::Producing && self.active && at.0 > 0 && self.may_send()
-        });
+        let ask = Some(self.ask_at).filter(|at| at.0 > 0 && self.wanted() > 0);
         let save = Some(self.next_save).filter(|_| self.stage < Stage::Closing && self.unsaved);
-        sooner(sooner(due, timeout), sooner(replay, sooner(ask, save)))
+        sooner(timeout, sooner(replay, sooner(ask, save)))
     }
 }

@@ -10,12 +10,12 @@ use crate::component::{
     Context, Input, Output as ContextOutput, Registry, Report, Reporter, Role, Subscriber,
 };
 use crate::grouping::{Chooser, Target};
-use crate::metrics::{TaskCounters, UserMetrics};
+use crate::metrics::UserMetrics;
 use crate::topology::{Guarantee, Plan, PlannedInput, PlannedTask};
 
 use super::bolt_task::BoltTask;
 use super::emit::{AckWay, Output};
-use super::housing::{Housing, Status, TaskHandle, Workshop};
+use super::housing::{Housing, TaskHandle, Workshop};
 use super::lane::{Destination, Lane, RemoteLink};
 use super::mailbox::Mailbox;
 use super::routes::{Route, Routes, StreamRoutes};
@@ -86,29 +86,21 @@ impl Parts<'_> {
         let Wiring { plan, registry, shop, .. } = self.wiring;
         let component = plan.component(self.task.component);
         let mailbox = Arc::clone(&self.mailboxes[&self.task.id]);
-        let counters = Arc::new(TaskCounters::default());
-        let user_metrics = Arc::new(UserMetrics::default());
-        let context = self.context(tasks, conf, &user_metrics, mailbox.signal());
+        let handle = TaskHandle::new(self.task.id, Arc::clone(&mailbox));
+        let context = self.context(tasks, conf, &handle.user_metrics, mailbox.signal());
         let (role, kind) = (component.role, component.kind.clone());
         let (registry, options) = (Arc::clone(registry), component.options.clone());
         let housing = Housing {
             context: Arc::new(context),
-            mailbox: Arc::clone(&mailbox),
-            counters: Arc::clone(&counters),
-            status: Arc::new(Status::default()),
+            mailbox,
+            counters: Arc::clone(&handle.counters),
+            status: Arc::clone(&handle.status),
             build: Box::new(move || registry.build(role, &kind, &options)),
             restart: component.restart.clone(),
             retry: component.retry.clone(),
             shop: shop.clone(),
             downstream: downstream(plan, self.task.component),
             producers: producers(plan, self.task.component),
-        };
-        let handle = TaskHandle {
-            task: self.task.id,
-            mailbox,
-            counters,
-            user_metrics,
-            status: Arc::clone(&housing.status),
         };
         let output = self.output(&housing);
         match role {

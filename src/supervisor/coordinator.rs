@@ -13,11 +13,8 @@ use crate::topology::Plan;
 use super::event::{Finish, RunEvent, Totals};
 use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
+use watch::{LEAVE_WITHIN, SILENT_AND_SUSPECTED, TELL_TIMEOUTS_EVERY};
 
-/// A worker that was not heard for this long is killed, where another worker finds it unresponsive too.
-const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
-/// How often time-outs are told.
-const TELL_TIMEOUTS_EVERY: Duration = Duration::from_secs(5);
 /// Interrupts closer together than this are one.
 const SAME_INTERRUPT: Duration = Duration::from_millis(300);
 
@@ -72,12 +69,17 @@ pub struct Coordinator {
     slots: Vec<Slot>,
     tasks: TaskLedger,
     phase: Phase,
+    /// No input is wanted, although the workers are not all there yet.
+    stop_at_start: bool,
     drain_deadline: Option<Timestamp>,
     interrupted: Option<Timestamp>,
+    /// When workers that were told to leave and are still there are killed.
+    leave_deadline: Option<Timestamp>,
     memory_lost: BTreeSet<String>,
     congested: Vec<TaskId>,
     next_timeouts: Timestamp,
-    last_tick: Timestamp,
+    /// When anything was last heard; ticks come several times a second.
+    last_event: Timestamp,
 }
 
 impl Coordinator {
@@ -93,12 +95,14 @@ impl Coordinator {
             slots,
             tasks,
             phase: Phase::Starting,
+            stop_at_start: false,
             drain_deadline: None,
             interrupted: None,
+            leave_deadline: None,
             memory_lost: BTreeSet::new(),
             congested: Vec::new(),
             next_timeouts: now + TELL_TIMEOUTS_EVERY,
-            last_tick: now,
+            last_event: now,
         };
         (run, start)
     }
@@ -113,6 +117,7 @@ impl Coordinator {
         if self.phase == Phase::Finished {
             return Vec::new();
         }
+        self.forgive_own_pause(now);
         let mut effects = Vec::new();
         match event {
             Event::Message(slot, incarnation, message) => {
@@ -151,7 +156,9 @@ impl Coordinator {
     ) {
         self.slots[slot.index()].heard = now;
         match message {
-            FromWorker::Hello { version, address } => self.hello(slot, version, address, effects),
+            FromWorker::Hello { version, address } => {
+                self.hello(slot, version, address, now, effects);
+            }
             FromWorker::State { task, state } => self.tasks.set_state(task, state),
             FromWorker::Report { tasks, rss } => {
                 self.slots[slot.index()].rss = rss;
@@ -207,6 +214,7 @@ impl Coordinator {
         slot: WorkerSlot,
         version: u32,
         address: WorkerAddress,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         if version != CONTROL_VERSION {
@@ -219,17 +227,17 @@ impl Coordinator {
         self.slots[slot.index()].stage = Stage::Bound(address);
         if self.phase == Phase::Starting {
             if self.slots.iter().all(|slot| slot.address().is_some()) {
-                self.phase = Phase::Running;
+                self.phase = if self.stop_at_start { Phase::Draining } else { Phase::Running };
                 let (workers, tasks) = (self.slots.len(), self.plan.tasks.len());
                 effects.push(Effect::Notify(RunEvent::Started { workers, tasks }));
                 for slot in 0..self.slots.len() {
-                    self.begin(WorkerSlot(slot as u16), effects);
+                    self.begin(WorkerSlot(slot as u16), now, effects);
                 }
             }
             return;
         }
         let others = self.running_but(slot);
-        self.begin(slot, effects);
+        self.begin(slot, now, effects);
         let incarnation = self.slots[slot.index()].incarnation;
         if let Some(address) = self.slots[slot.index()].address().cloned() {
             let replaced = others.into_iter().map(|other| {
@@ -242,14 +250,20 @@ impl Coordinator {
         }
     }
 
-    fn begin(&mut self, slot: WorkerSlot, effects: &mut Vec<Effect>) {
+    fn begin(&mut self, slot: WorkerSlot, now: Timestamp, effects: &mut Vec<Effect>) {
         let workers = self.slots.iter().filter_map(Slot::address).cloned().collect();
         let incarnations = self.slots.iter().map(|slot| slot.incarnation).collect();
         let producing = self.phase == Phase::Running;
         if let Stage::Bound(address) = &self.slots[slot.index()].stage {
             self.slots[slot.index()].stage = Stage::Running(address.clone());
+            // It had nothing to say while it waited for the others.
+            self.slots[slot.index()].heard = now;
             let begin = ToWorker::Begin { workers, incarnations, producing };
             effects.push(Effect::Send(slot, begin));
+            if !self.congested.is_empty() {
+                let tasks = self.congested.clone();
+                effects.push(Effect::Send(slot, ToWorker::Congested { tasks }));
+            }
         }
     }
 
@@ -345,7 +359,7 @@ impl Coordinator {
     /// The first one drains, a later one kills. A terminal and a parent may both pass on one Ctrl-C.
     fn interrupt(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let first = *self.interrupted.get_or_insert(now);
-        if self.phase < Phase::Draining {
+        if self.phase < Phase::Draining && !self.stop_at_start {
             self.stop_input("interrupted", now, effects);
         } else if now.since(first) >= SAME_INTERRUPT {
             self.finish(Finish::Killed, effects);
@@ -354,15 +368,15 @@ impl Coordinator {
 
     fn stop_input(&mut self, reason: &'static str, now: Timestamp, effects: &mut Vec<Effect>) {
         match self.phase {
-            Phase::Starting => self.finish(Finish::Killed, effects),
+            Phase::Starting if !self.stop_at_start => self.stop_at_start = true,
             Phase::Running => {
                 self.phase = Phase::Draining;
-                self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
-                effects.push(Effect::Notify(RunEvent::Draining { reason }));
                 self.send_all(&ToWorker::StopInput, effects);
             }
-            _ => {}
+            _ => return,
         }
+        self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
+        effects.push(Effect::Notify(RunEvent::Draining { reason }));
     }
 
     /// Moves the run on where all tasks have come far enough.
@@ -378,6 +392,8 @@ impl Coordinator {
         }
         if self.phase == Phase::Ending && self.all_tasks(None, RunState::Ended) {
             self.phase = Phase::Leaving;
+            self.drain_deadline = None;
+            self.leave_deadline = Some(now + LEAVE_WITHIN);
             self.send_all(&ToWorker::Exit, effects);
         }
         if self.phase == Phase::Leaving && self.slots.iter().all(|slot| slot.stage == Stage::Exited)

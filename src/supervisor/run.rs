@@ -289,13 +289,13 @@ impl Run {
     }
 
     fn send(&mut self, slot: WorkerSlot, message: ToWorker) {
-        let Some(worker) = self.workers.get(&slot) else {
+        let Some(link) = self.workers.get(&slot).and_then(|worker| worker.link.as_ref()) else {
+            // It has ended, and the coordinator will hear of that when it has heard its last words.
+            tracing::debug!(worker = slot.0, "a message to a worker that has ended");
             return;
         };
-        let link = worker.link.as_ref();
-        let taken = link.is_some_and(|link| link.messages.try_send(message).is_ok());
-        if !taken {
-            tracing::warn!(worker = slot.0, "the worker takes no messages; it is killed");
+        if link.messages.try_send(message).is_err() {
+            tracing::debug!(worker = slot.0, "the worker takes no messages; it is killed");
             self.kill(slot);
         }
     }

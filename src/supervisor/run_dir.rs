@@ -4,8 +4,13 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
+
+/// How often its removal is tried again, and after which pause.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A folder that only this user can enter. Removed when dropped.
 #[derive(Debug)]
@@ -33,7 +38,16 @@ impl RunDir {
 
 impl Drop for RunDir {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
+        let mut removed = fs::remove_dir_all(&self.0);
+        for _ in 0..ATTEMPTS {
+            if removed.is_ok() {
+                return;
+            }
+            // A child that was killed a moment ago may have written on.
+            std::thread::sleep(PAUSE);
+            removed = fs::remove_dir_all(&self.0);
+        }
+        if let Err(error) = removed {
             let path = self.0.display().to_string();
             tracing::warn!(path, %error, "the run's folder could not be removed");
         }

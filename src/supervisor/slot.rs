@@ -28,7 +28,7 @@ pub(super) enum Stage {
 pub(super) struct Slot {
     pub(super) incarnation: Incarnation,
     pub(super) stage: Stage,
-    /// When it was last heard.
+    /// When it was last heard; before its hello, when it was started.
     pub(super) heard: Timestamp,
     pub(super) rss: u64,
     backoff: Backoff,
@@ -63,6 +63,8 @@ impl Slot {
         self.incarnation = Incarnation(self.incarnation.0 + 1);
         self.stage = Stage::Starting;
         self.rss = 0;
-        Some(self.backoff.next_delay(jitter))
+        let delay = self.backoff.next_delay(jitter);
+        self.heard = now + delay;
+        Some(delay)
     }
 }

@@ -11,11 +11,13 @@ use crate::executor::{CreditReturn, Mailbox, TaskHandle};
 use crate::metrics::DropReason;
 use crate::transport::{Inbound, Lane, Transport};
 
+type Tasks = BTreeMap<TaskId, TaskHandle>;
+
 /// Hands parts to the tasks of this worker. Parts that come before the tasks exist wait; their
 /// number is bounded by the senders' credit.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    tasks: OnceLock<BTreeMap<TaskId, TaskHandle>>,
+    tasks: OnceLock<Tasks>,
     early: Mutex<Vec<(WorkerSlot, TaskId, Lane, Bytes)>>,
     transport: OnceLock<Arc<Transport>>,
 }
@@ -28,20 +30,20 @@ impl Inbox {
         }
     }
 
-    /// Opens the mailboxes.
+    /// Opens the mailboxes. What came early goes first: until it is all in, the tasks are not set, and
+    /// what comes now waits for the lock.
     pub(super) fn set_tasks(&self, handles: &[TaskHandle]) {
         let tasks = handles.iter().map(|handle| (handle.task, handle.clone())).collect();
         let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        for (from, task, lane, part) in early.drain(..) {
+            self.hand_over(&tasks, from, task, lane, part);
+        }
         if self.tasks.set(tasks).is_err() {
             tracing::error!("the tasks were set twice");
         }
-        for (from, task, lane, part) in early.drain(..) {
-            self.hand_over(from, task, lane, part);
-        }
     }
 
-    fn hand_over(&self, from: WorkerSlot, task: TaskId, lane: Lane, part: Bytes) {
-        let tasks = self.tasks.get().expect("the tasks are set before parts are handed over");
+    fn hand_over(&self, tasks: &Tasks, from: WorkerSlot, task: TaskId, lane: Lane, part: Bytes) {
         let Some(handle) = tasks.get(&task) else {
             let reason = DropReason::UnknownTask.as_str();
             tracing::error!(task = task.0, from = from.0, reason, "a part was dropped");
@@ -69,15 +71,15 @@ fn push_acks(mailbox: &Mailbox, handle: &TaskHandle, from: WorkerSlot, part: &[u
 
 impl Inbound for Inbox {
     fn deliver(&self, from: WorkerSlot, task: TaskId, lane: Lane, part: Bytes) {
-        if self.tasks.get().is_none() {
-            let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
-            // The tasks may have been set in the meantime: order is kept under the lock.
-            if self.tasks.get().is_none() {
-                early.push((from, task, lane, part));
-                return;
-            }
+        if let Some(tasks) = self.tasks.get() {
+            return self.hand_over(tasks, from, task, lane, part);
         }
-        self.hand_over(from, task, lane, part);
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        // The tasks may have been set in the meantime.
+        match self.tasks.get() {
+            Some(tasks) => self.hand_over(tasks, from, task, lane, part),
+            None => early.push((from, task, lane, part)),
+        }
     }
 }
 
@@ -85,6 +87,39 @@ impl CreditReturn for Inbox {
     fn credit_back(&self, from: WorkerSlot, task: TaskId, bytes: usize) {
         if let Some(transport) = self.transport.get() {
             transport.return_credit(from, task, bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::Signal;
+    use crate::executor::Delivery;
+
+    use super::*;
+
+    #[test]
+    fn what_came_early_is_not_overtaken() {
+        const TASK: TaskId = TaskId(1);
+        for _ in 0..20 {
+            let inbox = Inbox::default();
+            let deliver = |number: u32| {
+                let part = Bytes::copy_from_slice(&number.to_le_bytes());
+                inbox.deliver(WorkerSlot(1), TASK, Lane::Data, part);
+            };
+            (0..2_000).for_each(deliver);
+            let mailbox = Arc::new(Mailbox::new(1, Signal::new()));
+            let handle = TaskHandle::new(TASK, Arc::clone(&mailbox));
+            std::thread::scope(|scope| {
+                scope.spawn(|| (2_000..4_000).for_each(deliver));
+                inbox.set_tasks(&[handle]);
+            });
+            let parts = std::iter::from_fn(|| mailbox.take());
+            let numbers = parts.map(|delivery| match delivery {
+                Delivery::Part(_, part) => u32::from_le_bytes(part[..].try_into().unwrap()),
+                other => panic!("{other:?}"),
+            });
+            assert!(numbers.eq(0..4_000), "parts are out of order");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Spouts' positions as files in the run's folder, and dead letters as lines of files.
+//! Spouts' positions and the tasks that have begun as files in the run's folder, and dead letters as
+//! lines of files.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -22,6 +23,11 @@ impl PositionFiles {
 
     fn path(&self, task: TaskId) -> PathBuf {
         self.folder.join(format!("{task}.json"))
+    }
+
+    /// A file that is there once a life of the task has begun its work.
+    fn begun_mark(&self, task: TaskId) -> PathBuf {
+        self.folder.join(format!("{task}.begun"))
     }
 }
 
@@ -48,6 +54,16 @@ impl PositionStore for PositionFiles {
         }
     }
 
+    fn begun(&self, task: TaskId) -> bool {
+        self.begun_mark(task).exists()
+    }
+
+    fn note_begun(&self, task: TaskId) {
+        if let Err(error) = fs::write(self.begun_mark(task), "") {
+            tracing::error!(task = task.0, %error, "it could not be noted that a task has begun");
+        }
+    }
+
     fn dead_letter(&self, path: &Path, line: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         file.write_all(format!("{line}\n").as_bytes())?;
@@ -70,6 +86,15 @@ mod tests {
         store.save(TaskId(1), &json!({"offset": 2}));
         assert_eq!(store.load(TaskId(1)), Some(json!({"offset": 2})));
         assert_eq!(store.load(TaskId(2)), None);
+    }
+
+    #[test]
+    fn a_later_worker_knows_which_tasks_have_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        PositionFiles::open(folder.path().to_owned()).unwrap().note_begun(TaskId(1));
+        let later = PositionFiles::open(folder.path().to_owned()).unwrap();
+        assert!(later.begun(TaskId(1)));
+        assert!(!later.begun(TaskId(2)));
     }
 
     #[test]

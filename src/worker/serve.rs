@@ -34,8 +34,6 @@ use super::uplink::Uplink;
 
 /// How often tasks are reported.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
-/// How long links may take to empty when the run is over.
-const FLUSH_GRACE: Duration = Duration::from_secs(5);
 /// How long threads may take to stop.
 const STOP_GRACE: Duration = Duration::from_millis(200);
 
@@ -79,8 +77,9 @@ pub fn run(options: WorkerOptions, registry: Registry) -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::Success,
-        Err(WorkerError::SupervisorGone) => {
-            tracing::debug!(worker = options.slot.0, "the supervisor is gone; the worker ends");
+        Err(error @ WorkerError::SupervisorGone) => {
+            // That is how a run that failed or was killed ends its workers, and says so itself.
+            tracing::debug!(worker = options.slot.0, %error, "the worker ends");
             ExitCode::RunFailed
         }
         Err(error) => {
@@ -333,13 +332,10 @@ impl Worker {
         Ok(self.control.send(&report).await?)
     }
 
-    /// Leaves in order: what is on the links goes out, the last numbers go up.
+    /// Leaves: the last numbers go up. Every task of the run has ended, and so has taken all that was
+    /// for it: nothing is on the links but credit that nobody will spend. To wait for that would be
+    /// to wait for workers that have left.
     async fn leave(mut self) -> Result<(), WorkerError> {
-        if let Some(transport) = &self.transport
-            && !transport.flush(now() + FLUSH_GRACE).await
-        {
-            tracing::warn!("links were not empty when the worker left");
-        }
         // The supervisor may have left already; the run's result no longer depends on it.
         if let Err(error) = self.report().await {
             tracing::debug!(%error, "the last report was not taken");

@@ -9,7 +9,7 @@ use crate::metrics::{DropReason, FailReason, TaskCounters};
 
 use super::super::dead_letter;
 use super::super::replay::{Fate, Kept};
-use super::{Life, SpoutTask};
+use super::SpoutTask;
 
 /// How long a message waits whose dead letter could not be written.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
@@ -67,23 +67,16 @@ impl SpoutTask {
 
     /// Tells the spout that a message is done.
     fn settle(&mut self, kept: &Kept) {
-        let lives = self.lives;
-        if let Life::Open(spout) = &mut self.life {
-            if kept.life == lives {
-                spout.ack(kept.id);
-            } else {
-                spout.settle(kept.id);
-            }
-        }
+        let own = kept.life == self.lives;
+        self.tell(|spout| if own { spout.ack(kept.id) } else { spout.settle(kept.id) });
     }
 
     pub(super) fn settle_done(&mut self) {
         let mut done = std::mem::take(&mut self.done);
-        if let Life::Open(spout) = &mut self.life {
-            for id in done.drain(..) {
-                TaskCounters::add(&self.housing.counters.acked, 1);
-                spout.ack(id);
-            }
+        for id in done.drain(..) {
+            TaskCounters::add(&self.housing.counters.acked, 1);
+            self.unsaved = true;
+            self.tell(|spout| spout.ack(id));
         }
         self.done = done;
     }
@@ -97,10 +90,8 @@ impl SpoutTask {
         now: Timestamp,
     ) {
         self.housing.counters.count_failed(reason);
-        if let Life::Open(spout) = &mut self.life
-            && kept.life == self.lives
-            && spout.fail(kept.id, message) == Replay::Source
-        {
+        let own = kept.life == self.lives;
+        if own && self.tell(|spout| spout.fail(kept.id, message)) == Some(Replay::Source) {
             return;
         }
         if let Fate::DeadLetter(kept) = self.replays.failed(kept, reason, now, fastrand::f64()) {

@@ -266,3 +266,97 @@ fn a_failed_component_fails_the_run_with_its_name_and_reason() {
     let Some(Finish::Failed { reason, .. }) = harness.finish() else { panic!("no failure") };
     assert_eq!(reason, "count (task 2) failed: exited with status 1");
 }
+
+#[test]
+fn a_worker_that_waited_for_the_others_is_not_taken_for_silent() {
+    let (run, effects) = Coordinator::new(plan(), seconds(0));
+    let mut harness = Harness { run, now: seconds(0), effects };
+    harness.hello(0, 0);
+    for second in 1..20 {
+        harness.now = seconds(second);
+        harness.event(Event::Tick);
+    }
+    harness.hello(1, 0);
+    harness.event(Event::Tick);
+    assert_eq!(harness.effects, []);
+}
+
+#[test]
+fn a_worker_that_never_says_hello_is_killed() {
+    let (run, effects) = Coordinator::new(plan(), seconds(0));
+    let mut harness = Harness { run, now: seconds(0), effects };
+    harness.hello(0, 0);
+    let mut killed = Vec::new();
+    for second in 1..40 {
+        harness.now = seconds(second);
+        harness.event(Event::Tick);
+        killed.append(&mut harness.effects);
+    }
+    assert_eq!(killed.first(), Some(&Effect::Kill(WorkerSlot(1))));
+}
+
+#[test]
+fn a_replaced_worker_is_told_who_is_congested() {
+    let mut harness = Harness::started();
+    let counters = TaskSnapshot::default();
+    let user = std::collections::BTreeMap::new();
+    let report = TaskReport { task: TaskId(2), counters, congested: true, user };
+    harness.message(1, 0, FromWorker::Report { tasks: vec![report], rss: 1 });
+    harness.exited(0, 0);
+    harness.hello(0, 1);
+    let tasks = vec![TaskId(2)];
+    assert!(harness.sent(0, |message| *message == ToWorker::Congested { tasks: tasks.clone() }));
+}
+
+#[test]
+fn what_stops_the_input_before_the_start_makes_a_run_without_input() {
+    for event in [Event::TimeIsUp, Event::Interrupt] {
+        let (run, effects) = Coordinator::new(plan(), seconds(0));
+        let mut harness = Harness { run, now: seconds(0), effects };
+        harness.hello(0, 0);
+        harness.event(event);
+        assert_eq!(harness.finish(), None);
+        harness.hello(1, 0);
+        let idle = |message: &ToWorker| matches!(message, ToWorker::Begin { producing: false, .. });
+        assert!(harness.sent(0, idle) && harness.sent(1, idle));
+        harness.end_tasks();
+        assert_eq!(harness.finish(), Some(&Finish::Complete));
+    }
+}
+
+#[test]
+fn a_second_interrupt_kills_before_the_start_too() {
+    let (run, effects) = Coordinator::new(plan(), seconds(0));
+    let mut harness = Harness { run, now: seconds(0), effects };
+    harness.event(Event::Interrupt);
+    harness.now = seconds(1);
+    harness.event(Event::Interrupt);
+    assert_eq!(harness.finish(), Some(&Finish::Killed));
+}
+
+#[test]
+fn a_suspicion_from_before_the_supervisor_stood_still_kills_nobody() {
+    let mut harness = Harness::started();
+    let boot = harness.run.slots[1].address().unwrap().boot;
+    harness.now = seconds(60);
+    harness.message(0, 0, FromWorker::PeerUnresponsive { slot: WorkerSlot(1), boot });
+    assert_eq!(harness.effects, []);
+}
+
+#[test]
+fn a_worker_that_does_not_leave_is_killed_and_the_run_is_complete() {
+    let mut harness = Harness::started();
+    harness.state(1, RunState::Drained);
+    harness.state(1, RunState::Ended);
+    harness.state(2, RunState::Ended);
+    harness.exited(0, 0);
+    let mut killed = Vec::new();
+    for second in 1..30 {
+        harness.now = seconds(second);
+        harness.event(Event::Tick);
+        killed.append(&mut harness.effects);
+    }
+    assert_eq!(killed.first(), Some(&Effect::Kill(WorkerSlot(1))));
+    harness.exited(1, 0);
+    assert_eq!(harness.finish(), Some(&Finish::Complete));
+}

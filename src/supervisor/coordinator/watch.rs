@@ -1,37 +1,57 @@
-//! What the coordinator notices as time passes: silent workers, drains without end, time-outs, congestion.
+//! What time brings: silent workers, deadlines, what is told now and then.
 
 use std::time::Duration;
 
-use crate::base::{Timestamp, WorkerSlot};
+use crate::base::{Timestamp, WorkerSlot, show_duration};
 use crate::component::Role;
 use crate::control::ToWorker;
 
 use super::super::event::{Finish, RunEvent};
 use super::super::slot::Stage;
-use super::{Coordinator, Effect, Phase, TELL_TIMEOUTS_EVERY};
+use super::{Coordinator, Effect, Phase};
 
-/// A worker that was not heard for this long is killed and replaced.
+/// A worker that was not heard for this long is killed and replaced …
 const SILENT: Duration = Duration::from_secs(5);
-/// A longer gap between two looks at the clock means that the supervisor itself was stopped.
+/// … or for this long, where another worker finds it unresponsive too.
+pub(super) const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
+/// A worker that has not said hello so long after its start is killed and replaced.
+const HELLO_WITHIN: Duration = Duration::from_secs(30);
+/// A worker that is still there so long after it was told to leave is killed; its work is done.
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How often time-outs are told.
+pub(super) const TELL_TIMEOUTS_EVERY: Duration = Duration::from_secs(5);
+/// A longer gap between two events means that the supervisor itself was stopped: ticks are events.
 const OWN_PAUSE: Duration = Duration::from_secs(2);
 
 impl Coordinator {
-    pub(super) fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let gap = now.since(self.last_tick);
-        self.last_tick = now;
+    /// What nobody could have heard is not held against the workers.
+    pub(super) fn forgive_own_pause(&mut self, now: Timestamp) {
+        let gap = now.since(self.last_event);
+        self.last_event = now;
         if gap >= OWN_PAUSE {
             for slot in &mut self.slots {
-                slot.heard = now;
+                slot.heard = slot.heard.max(now);
             }
         }
+    }
+
+    pub(super) fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let leaving = self.leave_deadline.is_some_and(|deadline| now >= deadline);
         for (number, slot) in self.slots.iter().enumerate() {
-            let watched = matches!(slot.stage, Stage::Running(_)) && self.phase < Phase::Leaving;
-            if watched && now.since(slot.heard) >= SILENT {
+            let silent = now.since(slot.heard);
+            let hangs = match slot.stage {
+                Stage::Starting => silent >= HELLO_WITHIN,
+                Stage::Running(_) if self.phase == Phase::Leaving => leaving,
+                Stage::Running(_) => silent >= SILENT,
+                // It waits for the others, or is gone.
+                Stage::Bound(_) | Stage::Exited => false,
+            };
+            if hangs {
                 effects.push(Effect::Kill(WorkerSlot(number as u16)));
             }
         }
         if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
-            let span = crate::base::show_duration(self.plan.settings.drain_timeout);
+            let span = show_duration(self.plan.settings.drain_timeout);
             let reason = format!("the run did not drain within {span} (drain_timeout)");
             self.finish(Finish::Failed { reason, detail: None }, effects);
         }

@@ -1,0 +1,5 @@
+//! Loops of tasks, turned by hand.
+
+mod bolts;
+mod rig;
+mod spouts;
