@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// All went well; a bounded run is complete and every tuple was acked.
+    /// All went well; in a bounded run every message was acked, or put aside as a dead letter.
     Success = 0,
     /// The run failed: a component or worker could not be kept alive, or results may be missing.
     RunFailed = 1,
@@ -25,7 +25,10 @@ pub enum ExitCode {
 impl ExitCode {
     /// Every code with its meaning, in the order of the numbers; the documentation prints this.
     pub const TABLE: &'static [(Self, &'static str)] = &[
-        (Self::Success, "success; a bounded run is complete and every tuple was acked"),
+        (
+            Self::Success,
+            "success; a bounded run is complete: every message was acked, or put aside as a dead letter",
+        ),
         (Self::RunFailed, "the run failed: the message says which component and why"),
         (Self::Usage, "the command line was wrong"),
         (Self::BadTopology, "the topology file has errors; nothing was started"),

@@ -52,6 +52,11 @@ impl Output {
         let _ = self.err.flush();
     }
 
+    /// The width of the terminal that messages go to, now; `None` for a file or pipe.
+    pub fn message_width(&self) -> Option<u16> {
+        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0)
+    }
+
     /// Whether messages go to a terminal that can be drawn on.
     pub fn is_terminal(&self) -> bool {
         self.terminal

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use crate::base::{ExitCode, parse_duration};
 use crate::component::Registry;
 use crate::supervisor::{self, RunDir, RunOptions};
+use crate::topology::Plan;
 
 use super::output::Output;
 use super::topology_file::{TopologyFile, exit_code, show_problems};
@@ -91,7 +92,8 @@ pub(super) fn run(
     let style = match &arguments.form {
         Form { json: true, .. } => Style::Json,
         Form { quiet: true, .. } => Style::Quiet,
-        _ if output.is_terminal() => Style::Live,
+        // What `print` prints would be drawn over, on this terminal or behind a pipe that ends on it.
+        _ if output.is_terminal() && !prints(&plan) => Style::Live,
         _ => Style::Plain,
     };
     let mut narrator = Narrator::new(&plan, style, output);
@@ -105,6 +107,11 @@ pub(super) fn run(
     };
     let outcome = supervisor::run(&options, &mut |event| narrator.event(&event))?;
     Ok(narrator.finish(&outcome))
+}
+
+/// Whether the topology writes to standard output.
+fn prints(plan: &Plan) -> bool {
+    plan.components.iter().any(|component| component.kind == "print")
 }
 
 /// Socket paths are limited to 107 bytes: a long TMPDIR is passed over.

@@ -44,11 +44,11 @@ impl Restarts {
         }
         if !self.budget.spend(now) {
             let span = crate::base::show_duration(self.policy.within);
-            let max = self.policy.max;
-            return Verdict::GiveUp(format!(
-                "{} (restarted {max} times within {span})",
-                error.message
-            ));
+            let times = match self.policy.max {
+                1 => "once".to_owned(),
+                max => format!("{max} times"),
+            };
+            return Verdict::GiveUp(format!("{} (restarted {times} within {span})", error.message));
         }
         Verdict::Restart(now + self.backoff.next_delay(jitter))
     }

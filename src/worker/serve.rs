@@ -317,7 +317,7 @@ impl Worker {
             }
             TransportEvent::ProtocolError { slot, message } => {
                 let peer = slot.map(|slot| slot.0);
-                tracing::warn!(peer, message, "unexpected bytes on a link");
+                tracing::debug!(peer, message, "unexpected bytes on a link were dropped");
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! Tells a run's events on the terminal, in one of four styles.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::base::{ExitCode, Timestamp, now};
+use crate::base::{ExitCode, TaskId, Timestamp, now};
 use crate::supervisor::{Finish, Outcome, RunEvent, Totals};
 use crate::topology::Plan;
 
@@ -52,6 +53,9 @@ pub(super) struct Narrator<'a> {
     bar: Option<ProgressBar>,
     rates: Rates,
     repeats: Repeats,
+    /// The last error that each task reported.
+    last_errors: HashMap<TaskId, String>,
+    worker_lost: bool,
     name: String,
     started: Timestamp,
 }
@@ -71,6 +75,8 @@ impl<'a> Narrator<'a> {
             bar,
             rates: Rates::default(),
             repeats: Repeats::default(),
+            last_errors: HashMap::new(),
+            worker_lost: false,
             name,
             started: now(),
         }
@@ -78,6 +84,7 @@ impl<'a> Narrator<'a> {
 
     /// Tells one event.
     pub(super) fn event(&mut self, event: &RunEvent) {
+        self.worker_lost |= matches!(event, RunEvent::WorkerLost { .. });
         match (self.style, event) {
             (Style::Json, _) => self.line(&json::event(event).to_string()),
             (Style::Live, RunEvent::Progress(totals)) => self.draw(totals),
@@ -92,13 +99,36 @@ impl<'a> Narrator<'a> {
             }
             (Style::Quiet, RunEvent::Progress(_)) => {}
             (style, event) => {
-                if let Some((severity, text)) = sentence(event)
+                let told = self.already_told(event);
+                if let Some((severity, text)) = sentence(event, told)
                     && (style != Style::Quiet || severity == Severity::Error)
-                    && let Some(note) = self.repeats.note(&text)
+                    && let Some(note) = self.note(severity, &text)
                 {
                     self.line(&paint(severity, &format!("{text}{note}")));
                 }
             }
+        }
+    }
+
+    /// Whether a restart's details have just been told as an error of the same task.
+    fn already_told(&mut self, event: &RunEvent) -> bool {
+        match event {
+            RunEvent::Error { task, text, .. } => {
+                self.last_errors.insert(*task, text.clone());
+                false
+            }
+            RunEvent::Restarted { task, detail: Some(detail), .. } => {
+                self.last_errors.remove(task).is_some_and(|error| detail.contains(&error))
+            }
+            _ => false,
+        }
+    }
+
+    /// What to add to a line; `None` where it has come too often to be told again.
+    fn note(&mut self, severity: Severity, text: &str) -> Option<String> {
+        match severity {
+            Severity::Fine | Severity::Info => Some(String::new()),
+            Severity::Warning | Severity::Error => self.repeats.note(text),
         }
     }
 
@@ -117,7 +147,10 @@ impl<'a> Narrator<'a> {
             let text = format!("\n{}\n", table::final_table(&outcome.totals));
             self.line(&text);
         }
-        let summary = table::summary(&outcome.totals, seconds);
+        let mut summary = table::summary(&outcome.totals, seconds);
+        if self.worker_lost || matches!(outcome.finish, Finish::Failed { .. } | Finish::Killed) {
+            summary.push_str(" (as last reported: what a lost worker did after that is not in it)");
+        }
         let name = &self.name;
         match &outcome.finish {
             Finish::Complete if self.style == Style::Quiet => {}
@@ -147,7 +180,8 @@ impl<'a> Narrator<'a> {
         let memory = crate::base::ByteSize(totals.rss);
         let head = format!("{}  {seconds:.0} s  workers use {memory}", self.name);
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{head}\n{}", table::live_table(totals, &rates)));
+            let text = format!("{head}\n{}", table::live_table(totals, &rates));
+            bar.set_message(cut_lines(&text, self.output.message_width()));
             bar.tick();
         }
     }
@@ -160,6 +194,13 @@ impl<'a> Narrator<'a> {
             None => output.message(&format!("{text}\n")),
         }
     }
+}
+
+/// Lines that would wrap could not be drawn over.
+fn cut_lines(text: &str, width: Option<u16>) -> String {
+    let width = width.map_or(usize::MAX, usize::from).saturating_sub(1);
+    let lines: Vec<String> = text.lines().map(|line| line.chars().take(width).collect()).collect();
+    lines.join("\n")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +233,7 @@ fn with_detail(text: String, detail: Option<&str>) -> String {
 }
 
 /// An event in words.
-fn sentence(event: &RunEvent) -> Option<(Severity, String)> {
+fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> {
     Some(match event {
         RunEvent::Started { workers, tasks } => {
             let workers = plural(*workers, "worker");
@@ -207,7 +248,8 @@ fn sentence(event: &RunEvent) -> Option<(Severity, String)> {
         }
         RunEvent::Restarted { component, task, reason, detail } => {
             let text = format!("{component} (task {task}) {reason}; it is started again");
-            (Severity::Warning, with_detail(text, detail.as_deref()))
+            let detail = detail.as_deref().filter(|_| !already_told);
+            (Severity::Warning, with_detail(text, detail))
         }
         RunEvent::MemoryLost { component, task } => {
             let text = format!("{component} (task {task}) lost what it had kept in memory");
@@ -262,8 +304,6 @@ fn plural(count: usize, word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::base::TaskId;
-
     use super::*;
 
     #[test]
@@ -274,7 +314,7 @@ mod tests {
             reason: "exited with status 1".to_owned(),
             detail: Some("Traceback\nValueError".to_owned()),
         };
-        let (severity, text) = sentence(&event).unwrap();
+        let (severity, text) = sentence(&event, false).unwrap();
         assert_eq!(severity, Severity::Warning);
         let expected = "split (task 2) exited with status 1; it is started again\
                         \n    Traceback\n    ValueError";

@@ -3,7 +3,7 @@
 //! An answer to what is not open does no harm: late ones are normal after a time-out.
 
 use crate::base::Timestamp;
-use crate::component::Collector;
+use crate::component::{Collector, Level};
 
 use super::bolt::BoltSession;
 
@@ -60,6 +60,9 @@ impl BoltSession {
         };
         if let Some(trace) = trace {
             self.desk.error(trace);
+        }
+        if let (None, Some(reason)) = (trace, reason) {
+            self.desk.log(Level::Warn, &format!("failed a tuple: {reason}"));
         }
         match self.open.remove(number) {
             Some(tuple) if tuple.failed => {}
