@@ -217,3 +217,22 @@ config = { path = "numbers.txt" }
     project.run(&[]).expect_code(0);
     assert_eq!(project.lines("numbers.txt"), 5_000);
 }
+
+#[test]
+fn a_dead_letter_file_that_cannot_be_written_is_found_before_it_is_needed() {
+    let topology = r#"
+name = "dead"
+[spouts.numbers]
+type = "generate"
+config = { fields = { number = { counter = {} } }, count = 3 }
+retry = { max = 1, dead_letter = "/proc/nowhere/dead.jsonl" }
+[bolts.sink]
+type = "null"
+inputs = ["numbers"]
+"#;
+    Project::new()
+        .file("topology.toml", topology)
+        .run(&[])
+        .expect_code(1)
+        .expect_told("the dead-letter file /proc/nowhere/dead.jsonl cannot be opened");
+}

@@ -89,6 +89,13 @@ pub trait PositionStore: Send + Sync {
     }
     /// A life of a task has begun its work.
     fn note_begun(&self, _task: TaskId) {}
+    /// Sees that dead letters can be written there, before the first one has to be.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    fn prepare_dead_letters(&self, _path: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
     /// Appends a dead letter, one JSON line.
     ///
     /// # Errors
@@ -160,6 +167,18 @@ pub(crate) struct Housing {
 }
 
 impl Housing {
+    /// Sees that dead letters can be written, where the spout has a file for them.
+    pub(crate) fn prepare_dead_letters(&self) -> Result<(), ComponentError> {
+        let Some(path) = &self.retry.dead_letter else { return Ok(()) };
+        let path = self.context.dir.join(path);
+        self.shop.positions.prepare_dead_letters(&path).map_err(|error| {
+            let path = path.display();
+            ComponentError::give_up(format!(
+                "the dead-letter file {path} cannot be opened: {error}"
+            ))
+        })
+    }
+
     /// A fresh, unopened component.
     pub(crate) fn make(&self) -> Result<Component, ComponentError> {
         match catch_unwind(AssertUnwindSafe(|| (self.build)())) {

@@ -191,6 +191,9 @@ impl SpoutTask {
             }
             Err(error) => return self.failed(error, now),
         }
+        if let Err(error) = self.housing.prepare_dead_letters() {
+            return self.failed(error, now);
+        }
         self.restarts.started(now);
         self.ask_at = Timestamp::default();
         self.idle_wait = IDLE_LEAST;

@@ -64,6 +64,10 @@ impl PositionStore for PositionFiles {
         }
     }
 
+    fn prepare_dead_letters(&self, path: &Path) -> io::Result<()> {
+        OpenOptions::new().create(true).append(true).open(path).map(drop)
+    }
+
     fn dead_letter(&self, path: &Path, line: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         file.write_all(format!("{line}\n").as_bytes())?;
