@@ -164,8 +164,10 @@ impl ReceiverCredit {
     pub(super) fn full_report(&mut self) -> Vec<Returned> {
         self.changed.clear();
         self.unreported = 0;
+        // A task that holds parts of an earlier life alone means nothing to this one.
         self.tasks
             .iter_mut()
+            .filter(|(_, taken)| taken.delivered > 0)
             .map(|(&task, taken)| {
                 taken.listed = false;
                 Returned { task, total: taken.returned }
@@ -196,6 +198,16 @@ mod tests {
     use super::*;
 
     const TASK: TaskId = TaskId(7);
+
+    #[test]
+    fn a_new_life_is_not_told_of_what_an_earlier_one_sent() {
+        let mut receiver = ReceiverCredit::default();
+        receiver.delivered(TASK, 100).unwrap();
+        receiver.begin_anew();
+        assert_eq!(receiver.full_report(), []);
+        receiver.take(TASK, 100).unwrap();
+        assert_eq!(receiver.report(), []);
+    }
 
     #[derive(Clone, Debug)]
     enum Step {
