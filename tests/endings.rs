@@ -233,3 +233,28 @@ inputs = ["pass"]
     Running::signal(run.pid(), Signal::SIGINT);
     run.end().expect_code(0);
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_run_without_a_failure() {
+    let topology = r#"
+name = "enough"
+[spouts.numbers]
+type = "generate"
+config = { fields = { number = { counter = {} } } }
+[bolts.print]
+type = "print"
+inputs = ["numbers"]
+"#;
+    let project = Project::new().file("topology.toml", topology);
+    let binary = env!("CARGO_BIN_EXE_galewire");
+    let script = format!("set -o pipefail; {binary} run topology.toml 2>told.txt | head -3");
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(project.path("."))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3);
+    let told = project.read("told.txt");
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("enough ended: nobody reads standard output any more"), "{told}");
+}

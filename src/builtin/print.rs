@@ -92,7 +92,7 @@ impl Print {
 
 fn failed(error: io::Error) -> ComponentError {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        ComponentError::give_up("stdout was closed")
+        ComponentError::end_run("nobody reads standard output any more")
     } else {
         ComponentError::give_up(format!("could not write to stdout: {error}"))
     }
@@ -246,7 +246,10 @@ mod tests {
             error = bolt.idle(&mut Collector::new(&mut out)).err();
             error.is_some()
         });
-        assert_eq!(error.unwrap(), ComponentError::give_up("stdout was closed"));
+        assert_eq!(
+            error.unwrap(),
+            ComponentError::end_run("nobody reads standard output any more")
+        );
         assert_eq!(out.failed.len(), 1);
     }
 }

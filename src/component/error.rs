@@ -9,6 +9,8 @@ pub enum Recovery {
     Restart,
     /// Never: trying again cannot help (a missing program, an unwritable file).
     GiveUp,
+    /// Never, and the run is over: nobody wants what it makes any more (`| head` has seen enough).
+    EndRun,
 }
 
 /// Why a component cannot go on.
@@ -32,6 +34,11 @@ impl ComponentError {
     /// An error that starting again cannot mend.
     pub fn give_up(message: impl Into<String>) -> Self {
         Self { message: message.into(), detail: None, recovery: Recovery::GiveUp }
+    }
+
+    /// An error that ends the run without making it a failure.
+    pub fn end_run(message: impl Into<String>) -> Self {
+        Self { message: message.into(), detail: None, recovery: Recovery::EndRun }
     }
 
     /// The same error with more lines.

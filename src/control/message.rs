@@ -125,6 +125,13 @@ pub enum FromWorker {
         /// More lines.
         detail: Option<String>,
     },
+    /// Nobody wants what a component makes any more: the run is over.
+    Unwanted {
+        /// The task.
+        task: TaskId,
+        /// Why, one line.
+        reason: String,
+    },
     /// A component was started again.
     Restarted {
         /// The task.

@@ -320,6 +320,10 @@ impl BoltTask {
                 let reason = error.message;
                 self.housing.send(TaskEvent::Restarted { task, reason, detail, lost_memory });
             }
+            Verdict::EndRun(reason) => {
+                self.housing.send(TaskEvent::Unwanted { task, reason });
+                self.housing.enter(TaskState::Failed);
+            }
             Verdict::GiveUp(reason) => {
                 self.housing.send(TaskEvent::Failed { task, reason, detail });
                 self.housing.enter(TaskState::Failed);

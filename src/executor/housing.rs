@@ -33,6 +33,13 @@ pub enum TaskEvent {
         /// More lines.
         detail: Option<String>,
     },
+    /// Nobody wants what the component makes any more: the run is over.
+    Unwanted {
+        /// The task.
+        task: TaskId,
+        /// Why, one line.
+        reason: String,
+    },
     /// A component was started again.
     Restarted {
         /// The task.

@@ -11,6 +11,8 @@ pub(crate) enum Verdict {
     Restart(Timestamp),
     /// Give it up, for this reason.
     GiveUp(String),
+    /// End the run, for this reason.
+    EndRun(String),
 }
 
 /// The restarts of one task's component.
@@ -36,8 +38,10 @@ impl Restarts {
 
     /// Decides after a failure. A life longer than the greatest back-off starts the back-off anew.
     pub(crate) fn after(&mut self, error: &ComponentError, now: Timestamp, jitter: f64) -> Verdict {
-        if error.recovery == Recovery::GiveUp {
-            return Verdict::GiveUp(error.message.clone());
+        match error.recovery {
+            Recovery::GiveUp => return Verdict::GiveUp(error.message.clone()),
+            Recovery::EndRun => return Verdict::EndRun(error.message.clone()),
+            Recovery::Restart => {}
         }
         if now.since(self.started) > self.policy.backoff_greatest {
             self.backoff.reset();

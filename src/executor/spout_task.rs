@@ -341,6 +341,10 @@ impl SpoutTask {
                 let (reason, lost_memory) = (error.message, false);
                 self.housing.send(TaskEvent::Restarted { task, reason, detail, lost_memory });
             }
+            Verdict::EndRun(reason) => {
+                self.housing.send(TaskEvent::Unwanted { task, reason });
+                self.housing.enter(TaskState::Failed);
+            }
             Verdict::GiveUp(reason) => {
                 self.housing.send(TaskEvent::Failed { task, reason, detail });
                 self.housing.enter(TaskState::Failed);

@@ -171,6 +171,9 @@ impl Coordinator {
                 let reason = format!("{} (task {task}) failed: {reason}", self.component_of(task));
                 self.finish(Finish::Failed { reason, detail }, effects);
             }
+            FromWorker::Unwanted { reason, .. } => {
+                self.finish(Finish::Unwanted { reason }, effects);
+            }
             FromWorker::Restarted { task, reason, detail, lost_memory } => {
                 let component = self.component_of(task);
                 if lost_memory {

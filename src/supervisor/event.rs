@@ -133,6 +133,11 @@ pub enum Finish {
         /// More lines: a traceback, the last lines of a child.
         detail: Option<String>,
     },
+    /// Nobody wants its output any more; what was not finished was not wanted either.
+    Unwanted {
+        /// Why, one line.
+        reason: String,
+    },
     /// A second interrupt ended it.
     Killed,
 }
@@ -141,7 +146,7 @@ impl Finish {
     /// The exit code for it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Complete => ExitCode::Success,
+            Self::Complete | Self::Unwanted { .. } => ExitCode::Success,
             Self::MemoryLost(_) => ExitCode::MemoryLost,
             Self::Failed { .. } => ExitCode::RunFailed,
             Self::Killed => ExitCode::Killed,

@@ -297,6 +297,7 @@ impl Worker {
             TaskEvent::Failed { task, reason, detail } => {
                 FromWorker::Failed { task, reason, detail }
             }
+            TaskEvent::Unwanted { task, reason } => FromWorker::Unwanted { task, reason },
             TaskEvent::Restarted { task, reason, detail, lost_memory } => {
                 FromWorker::Restarted { task, reason, detail, lost_memory }
             }

@@ -45,6 +45,7 @@ pub(super) fn finished(outcome: &Outcome, seconds: f64) -> Value {
         Finish::Complete => ("complete", Value::Null),
         Finish::MemoryLost(components) => ("memory_lost", json!(components)),
         Finish::Failed { reason, .. } => ("failed", json!(reason)),
+        Finish::Unwanted { reason } => ("unwanted", json!(reason)),
         Finish::Killed => ("killed", Value::Null),
     };
     let detail = match &outcome.finish {

@@ -148,12 +148,13 @@ impl<'a> Narrator<'a> {
             self.line(&text);
         }
         let mut summary = table::summary(&outcome.totals, seconds);
-        if self.worker_lost || matches!(outcome.finish, Finish::Failed { .. } | Finish::Killed) {
+        if self.worker_lost || !matches!(outcome.finish, Finish::Complete | Finish::MemoryLost(_)) {
             summary.push_str(" (as last reported: what a lost worker did after that is not in it)");
         }
         let name = &self.name;
         match &outcome.finish {
-            Finish::Complete if self.style == Style::Quiet => {}
+            Finish::Complete | Finish::Unwanted { .. } if self.style == Style::Quiet => {}
+            Finish::Unwanted { reason } => self.line(&format!("{name} ended: {reason}\n{summary}")),
             Finish::Complete => self.line(&format!("{GREEN}{name} is complete{PLAIN}: {summary}")),
             Finish::MemoryLost(components) => {
                 let components = components.join(", ");
