@@ -217,7 +217,7 @@ def rpcMetrics(name: str, params: Any) -> None:
 
 
 class Bolt:
-    """A bolt that anchors and acks by hand: ``storm.emit(.., anchors=[tup])``, ``storm.ack(tup)``."""
+    """A bolt by hand: ``storm.emit([word], anchors=[tup])``, then ``storm.ack(tup)``."""
 
     def initialize(self, stormconf: Dict[str, Any], context: Dict[str, Any]) -> None:
         """Called once, before the first tuple."""

@@ -188,7 +188,7 @@ class Link:
     # What the script says
 
     def emit(
-        self, values: Any, stream: Optional[str], anchors: Optional[Sequence], id: Any  # type: ignore[type-arg]
+        self, values: Any, stream: Optional[str], anchors: Optional[List[Any]], id: Any
     ) -> TaskIds:
         """An emit whose task ids may be asked for; ``anchors`` is None for a spout."""
         emit = self._checked(values, stream, anchors, id)
@@ -202,7 +202,7 @@ class Link:
         self,
         values: Any,
         stream: Optional[str],
-        anchors: Optional[Sequence],  # type: ignore[type-arg]
+        anchors: Optional[List[Any]],
         id: Any,
         task: Optional[int],
     ) -> None:
