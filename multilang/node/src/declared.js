@@ -26,7 +26,7 @@ function userPlace(stack) {
 function ownFile(file) {
   if (!file.startsWith(HOME)) return false;
   const rest = file.slice(HOME.length);
-  return rest.startsWith('src' + path.sep) || !rest.includes(path.sep) && /^(index|testkit|run)\./.test(rest);
+  return /^(src|storm)[\\/]/.test(rest) || !rest.includes(path.sep) && /^(index|testkit|run)\./.test(rest);
 }
 
 /** A stack trace without the SDK's own frames. */

@@ -45,13 +45,14 @@ class Process {
     process.on('unhandledRejection', (error) => this.#die(error));
   }
 
-  async run(spec) {
-    const loading = load(spec).then(
+  /** `find` promises the component, `about` describes it to the engine and `assemble` puts it into its loop. */
+  async run(find, { about, assemble }) {
+    const loading = find().then(
       (exported) => ({ exported }),
       (error) => ({ error }),
     );
     const [{ exported, error }, handshake] = await Promise.all([loading, this.#handshake]);
-    this.#answer(handshake, exported);
+    this.#answer(handshake, exported === undefined ? null : about(exported));
     if (error) return this.#die(error);
     const topology = new Topology(handshake);
     this.#running = assemble(exported, {
@@ -86,15 +87,14 @@ class Process {
   }
 
   /** Answers the handshake in the words that the engine understands. */
-  #answer({ conf, pidDir }, exported) {
+  #answer({ conf, pidDir }, about) {
     if (pidDir) this.#writePidFile(pidDir);
     const speaksFrames = conf?.['galewire.batch']?.version >= 1;
     const answer = { pid: process.pid };
     if (speaksFrames) {
-      const about = exported === undefined ? null : describe(exported);
       answer.batch = 1;
       this.#engineShowsErrors = true;
-      answer.sdk = `node ${version}`;
+      answer.sdk = about?.sdk ? `node ${version} ${about.sdk}` : `node ${version}`;
       if (about?.kind === 'spout') answer.replay = 'engine';
       else if (about?.isClass) answer.memory = true;
     }
@@ -162,8 +162,17 @@ class Process {
 
 /** Runs the component named by `spec`, `FILE:NAME`, until the engine closes the pipe. */
 function start(spec) {
-  const life = new Process(takeDescriptors());
-  life.run(spec).catch((error) => process.emit('uncaughtException', error));
+  live(() => load(spec), { about: describe, assemble });
 }
 
-module.exports = { start };
+/** Runs a component that is there already. */
+function serve(component, parts) {
+  live(async () => component, parts);
+}
+
+function live(find, parts) {
+  const life = new Process(takeDescriptors());
+  life.run(find, parts).catch((error) => process.emit('uncaughtException', error));
+}
+
+module.exports = { start, serve };

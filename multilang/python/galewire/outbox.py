@@ -44,7 +44,8 @@ class Outbox:
         self.before_flush: Callable[[], None] = lambda: None
         self.more_later: Callable[[], bool] = lambda: False
         self._write = write
-        self._lock = threading.RLock()
+        #: Held by whoever adds more than one thing that must stand together.
+        self.lock = threading.RLock()
         self._first = 0
         self._elements: List[Element] = []
         self._encoded: List[bytes] = []
@@ -55,7 +56,7 @@ class Outbox:
 
     def answer_handshake(self, answer: Element, batch: bool) -> None:
         """Send the answer; nothing is written before it."""
-        with self._lock:
+        with self.lock:
             self.batch = batch
             self._write(codec.dumps(answer) + b"\nend\n")
             self._answered = True
@@ -74,7 +75,7 @@ class Outbox:
 
     def push(self, element: Element) -> None:
         """An element that stands behind everything added so far."""
-        with self._lock:
+        with self.lock:
             self._seal()
             self._elements.append(element)
         self.wake()
@@ -84,14 +85,14 @@ class Outbox:
     def begin(self, first: int) -> None:
         """The next result appended to ``done`` is that of input ``first``."""
         if self._first + len(self.done) != first:
-            with self._lock:
+            with self.lock:
                 self._seal()
                 self._first = first
         self.wake()
 
     def settle(self, id: Id, emits: List[Any], hand: Hand) -> None:
         """The input is done: its emits, then its ack."""
-        with self._lock:
+        with self.lock:
             hand.open = None
             if isinstance(id, int):
                 if self._first + len(self.done) != id:
@@ -110,7 +111,7 @@ class Outbox:
             element["msg"] = " ".join(msg.splitlines())
         if trace:
             element["trace"] = trace
-        with self._lock:
+        with self.lock:
             hand.open = None
             self._seal()
             self._add_emits(id, emits, "default")
@@ -120,7 +121,7 @@ class Outbox:
 
     def settled(self, id: Id, emits: List[Any], hand: Hand) -> None:
         """The handler ended, but the input is acked or failed by hand: send the emits alone."""
-        with self._lock:
+        with self.lock:
             hand.open = None
             self._add_emits(id, emits, "default")
         self.wake()
@@ -128,14 +129,14 @@ class Outbox:
     def skip(self, id: Id) -> None:
         """The input gets no result (settled by hand): the next one follows it."""
         if isinstance(id, int):
-            with self._lock:
+            with self.lock:
                 self._seal()
                 self._first = id + 1
 
     def ack(self, id: Id) -> None:
         """An ack without emits, at any time."""
         if isinstance(id, int):
-            with self._lock:
+            with self.lock:
                 if self._first + len(self.done) != id:
                     self._seal()
                     self._first = id
@@ -146,19 +147,19 @@ class Outbox:
 
     def emit_for(self, id: Id, values: Any, stream: str) -> None:
         """An emit anchored to one input alone, before that input is done."""
-        with self._lock:
+        with self.lock:
             self._add_emits(id, [values], stream)
         self.wake()
 
     def spill(self, hand: Hand) -> None:
         """Give out the emits of an input in hand, so that something may follow them."""
-        with self._lock:
+        with self.lock:
             self._seal()
             self._take(hand)
 
     def message(self, id: Any, values: Any) -> None:
         """A spout's message on the default stream."""
-        with self._lock:
+        with self.lock:
             last = self._elements[-1] if self._elements else {}
             if "messages" in last:
                 last["messages"].append((id, values))
@@ -169,7 +170,7 @@ class Outbox:
     def ask(self, emit: Element) -> "Future[List[int]]":
         """Push an emit that wants task ids; they come in the order of the emits."""
         future: "Future[List[int]]" = Future()
-        with self._lock:
+        with self.lock:
             self._ids_wanted.append(future)
             self.push(emit)
         return future
@@ -184,7 +185,7 @@ class Outbox:
 
     def weigh(self) -> None:
         """Encode what is held and write it if that is much."""
-        with self._lock:
+        with self.lock:
             self._encode()
             if self._held >= LIMIT:
                 self._send()
@@ -196,7 +197,7 @@ class Outbox:
         """
         if not self._answered:
             return False
-        with self._lock:
+        with self.lock:
             self._seal()
             if partial:
                 for hand in list(self.hands):

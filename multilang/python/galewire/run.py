@@ -35,7 +35,7 @@ def child(target: str) -> int:
     inbox = Inbox(reading, outbox.flush, outbox.task_ids)
     printed = stdio.PrintedLines(lambda line: outbox.note(_log(line)))
     printed.install()
-    _leave_on_signals(inbox)
+    leave_on_signals(inbox)
     flusher = Flusher(outbox, inbox.stop)
     try:
         session = Session(inbox.handshake(), inbox, outbox)
@@ -156,7 +156,9 @@ def _log(line: str) -> Dict[str, Any]:
     return {"command": "log", "msg": line, "level": 2}
 
 
-def _leave_on_signals(inbox: Inbox) -> None:
+def leave_on_signals(inbox: Inbox) -> None:
+    """SIGTERM and SIGINT end the reading after the handler in hand."""
+
     def leave(number: int, frame: Any) -> None:
         inbox.stop()
 

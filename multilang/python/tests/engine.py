@@ -29,15 +29,19 @@ def context(fields=("line",), outputs=("word",), **streams):
 
 
 class Child:
-    """One child process. ``elements`` is everything it has sent so far, frames unpacked."""
+    """One child process. ``elements`` is everything it has sent so far, frames unpacked.
 
-    def __init__(self, script, name, batch=True, config=None, ctx=None, env=None):
+    Without a name the script is run as it is, as those are that are written for Storm.
+    """
+
+    def __init__(self, script, name=None, batch=True, config=None, ctx=None, env=None):
         self.folder = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.folder.name, "script.py")
         with open(self.path, "w", encoding="utf-8") as file:
-            file.write("import galewire\n" + textwrap.dedent(script))
+            file.write(("import galewire\n" if name else "") + textwrap.dedent(script))
+        target = [self.path] if name is None else ["-m", "galewire", f"{self.path}:{name}"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "galewire", f"{self.path}:{name}"],
+            [sys.executable, *target],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -195,7 +199,7 @@ class ChildCase(unittest.TestCase):
 
     maxDiff = None
 
-    def child(self, script, name, **options):
+    def child(self, script, name=None, **options):
         child = Child(script, name, **options)
         self.addCleanup(child.release)
         return child
