@@ -25,3 +25,5 @@ mod kinds;
 mod plan;
 #[cfg(test)]
 mod scaffold;
+#[cfg(test)]
+mod storm_scripts;

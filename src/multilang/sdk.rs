@@ -17,6 +17,9 @@ struct Python;
 #[folder = "multilang/node"]
 struct Node;
 
+/// What `require('storm')` finds where a script brings no storm.js of its own.
+const STORM_JS: &str = "module.exports = require('./galewire/storm/index.js');\n";
+
 /// Why the SDKs could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[error("could not unpack the SDKs to {}: {source}", path.display())]
@@ -71,7 +74,7 @@ fn write_packages(folder: &Path) -> Result<(), SdkError> {
             write_file(&folder.join("node/galewire").join(path.as_ref()), &file.data)?;
         }
     }
-    Ok(())
+    write_file(&folder.join("node/storm.js"), STORM_JS.as_bytes())
 }
 
 fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
@@ -83,7 +86,7 @@ fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
 
 /// Whether a file of the source tree belongs to the package that users get.
 fn is_package_file(path: &str) -> bool {
-    let development = ["tests", "test", "node_modules", "__pycache__", ".pytest_cache"];
+    let development = ["tests", "test", "fixtures", "node_modules", "__pycache__", ".pytest_cache"];
     !path.split('/').any(|part| development.contains(&part))
         && Path::new(path)
             .extension()
