@@ -5,6 +5,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_citizens;
 #[cfg(test)]
+mod bolt_command;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cli;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::ExitCode;
 
+use super::bolt::BoltArguments;
 use super::check::CheckArguments;
 use super::components::ComponentsArguments;
 use super::new::NewArguments;
@@ -44,6 +45,8 @@ pub(super) enum Command {
     Components(ComponentsArguments),
     /// Make a folder with a small topology that runs at once
     New(NewArguments),
+    /// Run one component alone: tuples in on standard input, what it emits out
+    Bolt(BoltArguments),
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),

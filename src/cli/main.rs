@@ -10,7 +10,7 @@ use crate::topology::DEFAULTS_TOML;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
-use super::{check, components, new, plan, run, schema, sdk, worker};
+use super::{bolt, check, components, new, plan, run, schema, sdk, worker};
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {
@@ -44,6 +44,7 @@ fn dispatch(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(arguments) => run::run(arguments, registry, output),
+        Command::Bolt(arguments) => bolt::run(&arguments, registry, output),
         Command::Worker(arguments) => Ok(worker::run(&arguments, registry)),
         Command::Check(arguments) => check::run(&arguments, registry, output),
         Command::Plan(arguments) => plan::run(&arguments, registry, output),

@@ -115,7 +115,7 @@ fn prints(plan: &Plan) -> bool {
 }
 
 /// Socket paths are limited to 107 bytes: a long TMPDIR is passed over.
-fn run_base() -> PathBuf {
+pub(super) fn run_base() -> PathBuf {
     const LONGEST: usize = 48;
     let own = std::env::temp_dir();
     if own.as_os_str().len() <= LONGEST { own } else { PathBuf::from("/tmp") }

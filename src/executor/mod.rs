@@ -27,4 +27,4 @@ pub use housing::{
 pub use lane::{Refused, RemoteLink};
 pub use mailbox::{Control, Delivery, Mailbox};
 pub use mark::Mark;
-pub use wiring::{Wiring, start_tasks};
+pub use wiring::{Wiring, context_input, context_outputs, start_tasks};

@@ -210,7 +210,8 @@ impl Parts<'_> {
     }
 }
 
-fn context_input(plan: &Plan, input: &PlannedInput) -> Input {
+/// A subscription as a task is told of it.
+pub fn context_input(plan: &Plan, input: &PlannedInput) -> Input {
     let from = plan.component(input.from);
     Input {
         component: from.name.clone(),
@@ -222,7 +223,8 @@ fn context_input(plan: &Plan, input: &PlannedInput) -> Input {
     }
 }
 
-fn context_outputs(plan: &Plan, component: ComponentIdx) -> Vec<ContextOutput> {
+/// A component's streams and their subscribers, as a task is told of them.
+pub fn context_outputs(plan: &Plan, component: ComponentIdx) -> Vec<ContextOutput> {
     let outputs = plan.component(component).outputs.iter().enumerate();
     outputs
         .map(|(number, decl)| {

@@ -19,6 +19,7 @@ mod shell_bolt;
 mod shell_spout;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use kinds::{CommandBolt, CommandSpout, register};
@@ -27,3 +28,4 @@ pub use sdk::{SdkError, fingerprint, unpack};
 pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;
+pub use trace::TRACE_PREFIX;

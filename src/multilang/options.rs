@@ -95,6 +95,9 @@ pub struct CommandOptions {
     /// Whether batch frames are offered.
     #[serde(default = "yes")]
     pub batch: bool,
+    /// Whether everything that goes over the child's pipes is logged, at the lowest level.
+    #[serde(default)]
+    pub trace: bool,
 }
 
 fn yes() -> bool {

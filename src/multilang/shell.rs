@@ -14,6 +14,7 @@ use super::pipes::{Ended, Pipes, Wish};
 use super::process::Process;
 use super::sdk;
 use super::session::{BatchLimits, Outbox, SessionError, handshake};
+use super::trace::Trace;
 
 /// Everything about a child but its session.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Life {
     component: String,
     command: CommandLine,
     process: Process,
+    trace: Option<Trace>,
 }
 
 impl Life {
@@ -48,13 +50,18 @@ impl Life {
             &context.io,
             context.reporter.clone(),
         );
-        let life = Self { component: context.component.clone(), command, process };
+        let trace = options.trace.then(|| Trace::new(options.protocol, context.reporter.clone()));
+        let life = Self { component: context.component.clone(), command, process, trace };
         Ok((life, handshake))
     }
 
     /// The oldest chunk of output that was not taken yet.
-    pub(super) fn take_output(&self) -> Option<Vec<u8>> {
-        self.process.pipes().take_output()
+    pub(super) fn take_output(&mut self) -> Option<Vec<u8>> {
+        let chunk = self.process.pipes().take_output()?;
+        if let Some(trace) = &mut self.trace {
+            trace.received(&chunk);
+        }
+        Some(chunk)
     }
 
     /// Whether output waits.
@@ -63,10 +70,16 @@ impl Life {
     }
 
     /// Gives the child what waits for it.
-    pub(super) fn send(&self, outbox: &mut Outbox) {
-        if outbox.len() > 0 {
-            self.process.pipes().send(outbox.take_urgent(), outbox.take_data());
+    pub(super) fn send(&mut self, outbox: &mut Outbox) {
+        if outbox.len() == 0 {
+            return;
         }
+        let (urgent, data) = (outbox.take_urgent(), outbox.take_data());
+        if let Some(trace) = &mut self.trace {
+            trace.sent(&urgent);
+            trace.sent(&data);
+        }
+        self.process.pipes().send(urgent, data);
     }
 
     /// Whether the pipe takes more.

@@ -80,7 +80,7 @@ impl Bolt for ShellBolt {
         context: &Arc<Context>,
         _out: &mut Collector<'_>,
     ) -> Result<(), ComponentError> {
-        let (life, handshake) = Life::start(&self.options, context)?;
+        let (mut life, handshake) = Life::start(&self.options, context)?;
         let mut session = BoltSession::new(&self.options, context, &handshake, now());
         life.send(session.outbox());
         self.open = Some(Open { life, session });

@@ -105,7 +105,7 @@ impl SpoutEmitter for Late {
 
 impl Spout for ShellSpout {
     fn open(&mut self, context: &Arc<Context>) -> Result<(), ComponentError> {
-        let (life, handshake) = Life::start(&self.options, context)?;
+        let (mut life, handshake) = Life::start(&self.options, context)?;
         let first_id = LIVES.fetch_add(1, Ordering::Relaxed) << LIFE_BITS;
         let mut session = SpoutSession::new(&self.options, context, &handshake, first_id, now());
         session.set_active(self.active);

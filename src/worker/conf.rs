@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::topology::{Guarantee, Plan};
 
 /// The flat map that every child gets; a component's own keys are merged over it.
-pub(super) fn storm_conf(plan: &Plan) -> Map<String, Value> {
+pub fn storm_conf(plan: &Plan) -> Map<String, Value> {
     let settings = &plan.settings;
     let ackers = u16::from(settings.guarantee != Guarantee::AtMostOnce);
     let entries = [

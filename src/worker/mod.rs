@@ -9,4 +9,5 @@ mod rss;
 mod serve;
 mod uplink;
 
+pub use conf::storm_conf;
 pub use serve::{WorkerOptions, run};
