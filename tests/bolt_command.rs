@@ -134,8 +134,9 @@ fn built_in_bolts_run_alone_and_emit_their_results_at_the_end() {
     let counted = run(&["count"], "[\"a\"]\n[\"b\"]\n[\"a\"]\n");
     assert_eq!(counted.code, Some(0), "{}", counted.err);
     let last = |word: &str| {
-        let lines = counted.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["word"] == word).next_back().unwrap()["count"].clone()
+        let mut lines =
+            counted.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.rfind(|line| line["word"] == word).unwrap()["count"].clone()
     };
     assert_eq!((last("a"), last("b")), (json!(2), json!(1)));
 }
