@@ -1,4 +1,4 @@
-//! Splits what a child writes into frames: lines up to a line `end`.
+//! Splits what a child writes into frames: lines up to a line `end`, or msgpack maps.
 //!
 //! Pure and incremental: every byte is looked at once, however the chunks fall. It never decides
 //! what a frame means, but it tells text that cannot be the start of a message from the rest, so
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::ByteSize;
 
+use super::msgpack::{Maps, MsgpackError};
 use super::salvage::is_message_start;
 
 /// How messages are written on a child's pipes.
@@ -23,6 +24,8 @@ pub enum Protocol {
     /// One JSON text, a newline, the line `end`, a newline.
     #[default]
     Json,
+    /// Maps in msgpack, one behind the other; the engine's task ids are an array.
+    Msgpack,
 }
 
 /// The largest message that a child may send.
@@ -37,16 +40,17 @@ const KEEP: usize = 1 << 20;
 /// Why a child's output cannot be read any further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
-    /// More bytes without a line `end` than a message may have.
-    #[error(
-        "sent more than {limit} without the line `end` that closes a message (it begins with {start:?})"
-    )]
+    /// More bytes without the end of a message than a message may have.
+    #[error("sent more than {limit} without the end of a message (it begins with {start:?})")]
     TooLarge {
         /// The limit.
         limit: ByteSize,
         /// The first bytes.
         start: String,
     },
+    /// Msgpack that is no message.
+    #[error("sent a message that {0}")]
+    Msgpack(#[from] MsgpackError),
 }
 
 /// What came out of the pipe.
@@ -59,8 +63,60 @@ pub(super) enum Piece<'a> {
 }
 
 /// Splits one child's output.
+#[derive(Debug)]
+pub(super) enum Framer {
+    /// JSON, closed by lines `end`.
+    Lines(Lines),
+    /// Msgpack, handed on as JSON.
+    Maps(Maps),
+}
+
+impl Default for Framer {
+    fn default() -> Self {
+        Self::Lines(Lines::default())
+    }
+}
+
+impl Framer {
+    /// A framer for one child's life; messages may have up to `limit` bytes.
+    pub(super) fn new(protocol: Protocol, limit: ByteSize) -> Self {
+        match protocol {
+            Protocol::Json => Self::Lines(Lines { limit: limit.as_usize(), ..Lines::default() }),
+            Protocol::Msgpack => Self::Maps(Maps::new(limit)),
+        }
+    }
+
+    /// Adds bytes as they were read.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Lines(lines) => lines.push(bytes),
+            Self::Maps(maps) => maps.push(bytes),
+        }
+    }
+
+    /// The next whole piece, if there is one. Pieces are given in the order of the bytes.
+    ///
+    /// # Errors
+    /// A frame beyond the limit, or one that is no message; the framer is of no use afterwards.
+    pub(super) fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FramingError> {
+        match self {
+            Self::Lines(lines) => lines.next_piece(),
+            Self::Maps(maps) => maps.next_piece(),
+        }
+    }
+
+    /// What is left when the child has closed its output.
+    pub(super) fn finish(&mut self) -> Option<Piece<'_>> {
+        match self {
+            Self::Lines(lines) => lines.finish(),
+            Self::Maps(maps) => maps.finish(),
+        }
+    }
+}
+
+/// Splits JSON up to lines `end`.
 #[derive(Debug, Default)]
-pub(super) struct Framer {
+pub(super) struct Lines {
     limit: usize,
     buffer: Vec<u8>,
     /// Where the frame in hand starts.
@@ -71,18 +127,8 @@ pub(super) struct Framer {
     seen: usize,
 }
 
-impl Framer {
-    /// A framer for one child's life; messages may have up to `limit` bytes.
-    pub(super) fn new(protocol: Protocol, limit: ByteSize) -> Self {
-        match protocol {
-            Protocol::Json => {
-                Self { limit: limit.as_usize(), buffer: Vec::new(), start: 0, line: 0, seen: 0 }
-            }
-        }
-    }
-
-    /// Adds bytes as they were read.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+impl Lines {
+    fn push(&mut self, bytes: &[u8]) {
         let all = self.start == self.buffer.len();
         if all || self.start >= COMPACT.max(self.buffer.len() / 2) {
             self.forget(self.start);
@@ -90,11 +136,7 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole piece, if there is one. Pieces are given in the order of the bytes.
-    ///
-    /// # Errors
-    /// A frame beyond the limit; the framer is of no use afterwards.
-    pub(super) fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FramingError> {
+    fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FramingError> {
         while let Some(found) = memchr(b'\n', &self.buffer[self.seen..]) {
             let line_end = self.seen + found;
             let line = self.line..line_end;
@@ -117,8 +159,7 @@ impl Framer {
         Ok(None)
     }
 
-    /// What is left when the child has closed its output.
-    pub(super) fn finish(&mut self) -> Option<Piece<'_>> {
+    fn finish(&mut self) -> Option<Piece<'_>> {
         let rest = self.start..self.buffer.len();
         self.start = rest.end;
         self.line = rest.end;

@@ -8,6 +8,7 @@ mod command;
 mod framing;
 mod kinds;
 mod message;
+mod msgpack;
 mod options;
 mod pipes;
 mod process;
@@ -23,6 +24,7 @@ mod trace;
 
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use kinds::{CommandBolt, CommandSpout, register};
+pub use msgpack::MsgpackError;
 pub use options::{CommandOptions, Language, TaskIds};
 pub use sdk::{SdkError, fingerprint, unpack};
 pub use session::{BoltSession, SessionError};

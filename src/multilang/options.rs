@@ -146,16 +146,18 @@ impl CommandOptions {
         })
     }
 
+    /// Batch frames are packed in JSON alone.
+    pub(super) fn offers_batch(&self) -> bool {
+        self.batch && self.protocol == Protocol::Json
+    }
+
     /// What the session is told.
     pub(super) fn settings(&self, context: &Context) -> Settings {
-        let numbers = if self.language() == Some(Language::Node) {
-            Numbers::Strict
-        } else {
-            Numbers::AsTheyAre
-        };
+        let strict = self.language() == Some(Language::Node) && self.protocol == Protocol::Json;
+        let numbers = if strict { Numbers::Strict } else { Numbers::AsTheyAre };
         Settings {
             protocol: self.protocol,
-            offer_batch: self.batch,
+            offer_batch: self.offers_batch(),
             heartbeat: self.heartbeat,
             activation: self.activation,
             max_in_flight: self.max_in_flight.max(1),

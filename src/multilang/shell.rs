@@ -41,7 +41,7 @@ impl Life {
             ComponentError::restart(format!("could not make {}: {error}", pid_dir.display()))
         })?;
         let command = CommandLine::new(options, context, &sdk);
-        let offer = options.batch.then_some(BatchLimits::OFFER);
+        let offer = options.offers_batch().then_some(BatchLimits::OFFER);
         let handshake = handshake(context, &options.config, offer, &pid_dir);
         let process = Process::start(
             command.clone(),

@@ -160,7 +160,7 @@ pub(crate) const COMPONENT: &[Key] = &[
     ),
     optional(
         "protocol",
-        Shape::Choice(&["json"], &["msgpack"]),
+        Shape::Choice(&["json", "msgpack"], &[]),
         "how the command's messages are written",
     ),
     optional("heartbeat", Shape::Bool, "ask the command for signs of life"),

@@ -9,6 +9,9 @@ use crate::base::{StreamIdx, TaskId};
 use crate::component::Context;
 use crate::tuple::{Value, Values, write_json_string};
 
+use super::super::framing::Protocol;
+use super::super::msgpack::encode;
+
 const END: &[u8] = b"\nend\n";
 
 /// A frame is sealed at this size, so that it seldom straddles a pipe's 64 KiB.
@@ -87,6 +90,7 @@ struct OpenInputs {
 /// The bytes that wait to be written.
 #[derive(Debug)]
 pub(crate) struct Outbox {
+    protocol: Protocol,
     urgent: Vec<u8>,
     data: Vec<u8>,
     numbers: Numbers,
@@ -98,8 +102,9 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// An empty outbox that speaks Storm's framing.
-    pub(crate) fn new(numbers: Numbers) -> Self {
+    pub(crate) fn new(protocol: Protocol, numbers: Numbers) -> Self {
         Self {
+            protocol,
             urgent: Vec::new(),
             data: Vec::new(),
             numbers,
@@ -143,12 +148,13 @@ impl Outbox {
             self.batch_tuple(source, place, id, values);
             return;
         }
+        let start = self.data.len();
         write!(self.data, "{{\"id\":\"{id}\",").expect("a vector takes every write");
         self.data.extend_from_slice(source);
         self.data.extend_from_slice(b",\"tuple\":");
         self.values(values);
         self.data.push(b'}');
-        self.data.extend_from_slice(END);
+        close(self.protocol, &mut self.data, start);
     }
 
     fn batch_tuple(&mut self, source: &[u8], place: usize, id: u64, values: &Values) {
@@ -189,13 +195,15 @@ impl Outbox {
             self.begin_element();
             self.data.extend_from_slice(json);
         } else {
+            let start = self.data.len();
             self.data.extend_from_slice(json);
-            self.data.extend_from_slice(END);
+            close(self.protocol, &mut self.data, start);
         }
     }
 
     /// Answers an emit; overtakes what waits in the other lane.
     pub(crate) fn task_ids(&mut self, tasks: &[TaskId]) {
+        let start = self.urgent.len();
         if self.batch.is_some() {
             self.urgent.extend_from_slice(b"{\"command\":\"task_ids\",\"ids\":");
         }
@@ -208,7 +216,7 @@ impl Outbox {
         if self.batch.is_some() {
             self.urgent.push(b'}');
         }
-        self.urgent.extend_from_slice(END);
+        close(self.protocol, &mut self.urgent, start);
     }
 
     /// Ends the open frame; what was added may go out.
@@ -245,6 +253,18 @@ impl Outbox {
     fn end_inputs(&mut self) {
         if self.inputs.take().is_some() {
             self.data.extend_from_slice(b"]}");
+        }
+    }
+}
+
+/// Ends the message that was written as JSON from `start` on.
+fn close(protocol: Protocol, out: &mut Vec<u8>, start: usize) {
+    match protocol {
+        Protocol::Json => out.extend_from_slice(END),
+        Protocol::Msgpack => {
+            let json = out.split_off(start);
+            let json = str::from_utf8(&json).expect("JSON is written here as ASCII");
+            encode(json, out).expect("what was written here is JSON");
         }
     }
 }
@@ -318,7 +338,7 @@ mod tests {
 
     #[test]
     fn storms_tuples_are_messages_of_their_own() {
-        let mut outbox = Outbox::new(Numbers::AsTheyAre);
+        let mut outbox = Outbox::new(Protocol::Json, Numbers::AsTheyAre);
         let from = (TaskId(4), StreamIdx(0));
         outbox.tuple(&mut sources(), from, 1001, &values("naïve"));
         outbox.message(b"{\"command\":\"next\",\"id\":\"\"}");
@@ -334,7 +354,7 @@ mod tests {
 
     #[test]
     fn consecutive_inputs_of_one_source_share_an_element() {
-        let mut outbox = Outbox::new(Numbers::AsTheyAre);
+        let mut outbox = Outbox::new(Protocol::Json, Numbers::AsTheyAre);
         outbox.use_batch(BatchLimits::OFFER);
         let mut sources = sources();
         for (task, id, word) in [(4, 1, "a b"), (4, 2, "c"), (5, 3, "d"), (5, 5, "e")] {
@@ -360,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_frame_has_at_most_the_inputs_that_were_offered() {
-        let mut outbox = Outbox::new(Numbers::AsTheyAre);
+        let mut outbox = Outbox::new(Protocol::Json, Numbers::AsTheyAre);
         outbox.use_batch(BatchLimits { max_tuples: 2, max_bytes: 1 << 20 });
         for id in 1..=3 {
             outbox.tuple(&mut sources(), (TaskId(4), StreamIdx(0)), id, &values("a"));

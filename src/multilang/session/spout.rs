@@ -117,7 +117,7 @@ impl SpoutSession {
         now: Timestamp,
     ) -> Self {
         let settings = options.settings(context);
-        let mut outbox = Outbox::new(settings.numbers);
+        let mut outbox = Outbox::new(settings.protocol, settings.numbers);
         outbox.message(handshake);
         Self {
             framer: Framer::new(settings.protocol, MAX_MESSAGE),

@@ -6,6 +6,7 @@ mod bolt_session;
 mod bolt_talk;
 mod bolt_time;
 mod harness;
+mod msgpack_transcript;
 mod spout_children;
 mod spout_session;
 mod transcripts;

@@ -36,7 +36,7 @@ const OTHERWISE: &[(&str, &str)] = &[
 
 /// Transcripts that are not played, and why.
 const NOT_PLAYED: &[(&str, &str)] =
-    &[("streamparse-msgpack.txt", "another encoding, which this version does not speak")];
+    &[("streamparse-msgpack.txt", "another encoding, played in a test of its own")];
 
 /// Transcripts whose handshake is not compared, and why.
 const REDUCED: &[(&str, &str)] = &[(
@@ -70,7 +70,7 @@ fn read_transcript(text: &str) -> Vec<(Duration, Line)> {
 }
 
 /// The bytes of a Python bytes literal.
-fn unquote(literal: &str) -> Vec<u8> {
+pub(super) fn unquote(literal: &str) -> Vec<u8> {
     let inner = literal.strip_prefix('b').unwrap();
     let inner = inner.strip_suffix(['\'', '"']).unwrap_or(inner);
     let mut bytes = Vec::new();

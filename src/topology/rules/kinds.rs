@@ -16,6 +16,7 @@ pub(crate) fn kinds(checker: &mut Checker<'_>) {
         known_kind(checker, component);
         handler(checker, component);
         for_programs_only(checker, component);
+        handlers_speak_json(checker, component);
     }
 }
 
@@ -103,6 +104,19 @@ fn not_empty(checker: &mut Checker<'_>, words: &Spanned<Vec<Spanned<String>>>) {
         let message = "the command is empty";
         let help = "write the program and its arguments: `command = [\"python3\", \"split.py\"]`";
         checker.report(Diagnostic::error(words.span, message).help(help));
+    }
+}
+
+/// The SDKs' handlers know of no other protocol.
+fn handlers_speak_json(checker: &mut Checker<'_>, component: &ComponentSpec) {
+    let is_handler = matches!(component.body(), Some(Body::Python(_) | Body::Node(_)));
+    let Some(protocol) = component.table.text("protocol").filter(|_| is_handler) else {
+        return;
+    };
+    if protocol.value != "json" {
+        let message = format!("the SDKs speak JSON, not {}", protocol.value);
+        let help = "leave `protocol` out; it is for a `command` with a client of its own";
+        checker.report(Diagnostic::error(protocol.span, message).help(help));
     }
 }
 
