@@ -50,7 +50,5 @@ reasons! {
         WorkerGone = "worker_gone",
         /// A tuple that is larger than a link takes.
         TooLarge = "too_large",
-        /// A tuple for a task whose component has failed for good; its root fails.
-        TaskFailed = "task_failed",
     }
 }
