@@ -182,6 +182,7 @@ fn component(
         kind: name.to_owned(),
         options: serde_json::json!({}),
         program: None,
+        chosen: Vec::new(),
         outputs: vec![StreamDecl::default_stream([field])],
         inputs: input
             .map(|(from, grouping)| PlannedInput {

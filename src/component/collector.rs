@@ -52,6 +52,18 @@ pub enum EmitError {
     },
 }
 
+/// Who chooses the tasks that get an emission, and whether somebody asks which they are.
+#[derive(Debug, Default)]
+pub enum Tasks<'a> {
+    /// The groupings choose, and nobody asks.
+    #[default]
+    Any,
+    /// The groupings choose; the tasks are put here.
+    Tell(&'a mut Vec<TaskId>),
+    /// They were chosen before, by [`Collector::choose_ahead`].
+    Chosen(&'a [TaskId]),
+}
+
 /// One emission of a bolt.
 #[derive(Debug)]
 pub struct Emission<'a> {
@@ -65,8 +77,8 @@ pub struct Emission<'a> {
     pub values: Values,
     /// Marks that go on (a suspect root stays suspect downstream).
     pub flags: Flags,
-    /// Where to put the tasks that were chosen, where somebody asks.
-    pub tasks: Option<&'a mut Vec<TaskId>>,
+    /// Who chooses the tasks that get it.
+    pub tasks: Tasks<'a>,
 }
 
 /// The engine's side of a bolt's [`Collector`].
@@ -79,6 +91,10 @@ pub trait Emitter {
     fn fail(&mut self, anchors: &Anchors, kind: FailKind, reason: &str);
     /// Starts the message time-out of a tuple's roots again.
     fn reset_timeout(&mut self, anchors: &Anchors);
+    /// See [`Collector::choose_ahead`].
+    fn choose_ahead(&mut self, _stream: StreamIdx, _tasks: &mut Vec<TaskId>) -> bool {
+        false
+    }
     /// Notes how long an acked tuple was in a component's hands, for its latency.
     fn held_since(&mut self, _since: Timestamp) {}
     /// Whether the outputs take more; the task's doorbell rings when that changes to true.
@@ -130,7 +146,7 @@ impl<'a> Collector<'a> {
             anchors: &[&self.in_hand],
             values: values.into(),
             flags: self.flags,
-            tasks: None,
+            tasks: Tasks::Any,
         })
     }
 
@@ -147,7 +163,7 @@ impl<'a> Collector<'a> {
             anchors: &[&self.in_hand],
             values: values.into(),
             flags: self.flags,
-            tasks: None,
+            tasks: Tasks::Any,
         })
     }
 
@@ -166,13 +182,19 @@ impl<'a> Collector<'a> {
             anchors: &anchors,
             values: values.into(),
             flags: Flags::default(),
-            tasks: None,
+            tasks: Tasks::Any,
         })
     }
 
     /// Emits with everything said.
     pub fn emit_with(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
         self.emitter.emit(emission)
+    }
+
+    /// Adds to `tasks` those that get an emission to come, which has to say so by
+    /// [`Tasks::Chosen`]. False, and nothing is chosen, where that depends on the emission's values.
+    pub fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.emitter.choose_ahead(stream, tasks)
     }
 
     /// Whether the outputs take more. An emission is never refused for want of room, but a
@@ -219,14 +241,18 @@ pub struct SpoutEmission<'a> {
     pub id: Option<MessageId>,
     /// The values.
     pub values: Values,
-    /// Where to put the tasks that were chosen, where somebody asks.
-    pub tasks: Option<&'a mut Vec<TaskId>>,
+    /// Who chooses the tasks that get it.
+    pub tasks: Tasks<'a>,
 }
 
 /// The engine's side of a spout's [`SpoutCollector`].
 pub trait SpoutEmitter {
     /// Routes and stamps a tuple.
     fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError>;
+    /// See [`SpoutCollector::choose_ahead`].
+    fn choose_ahead(&mut self, _stream: StreamIdx, _tasks: &mut Vec<TaskId>) -> bool {
+        false
+    }
     /// Whether the outputs take more; the task's doorbell rings when that changes to true.
     fn has_room(&self) -> bool {
         true
@@ -245,6 +271,11 @@ impl<'a> SpoutCollector<'a> {
     /// Whether the outputs take more; see [`Collector::has_room`].
     pub fn has_room(&self) -> bool {
         self.0.has_room()
+    }
+
+    /// Chooses the tasks of an emission to come; see [`Collector::choose_ahead`].
+    pub fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.0.choose_ahead(stream, tasks)
     }
 
     /// Emits a message on the default stream. With an id it is acked or failed; until then the
@@ -266,7 +297,7 @@ impl<'a> SpoutCollector<'a> {
         values: impl Into<Values>,
     ) -> Result<(), EmitError> {
         let values = values.into();
-        self.0.emit(SpoutEmission { stream, direct: None, id, values, tasks: None })
+        self.0.emit(SpoutEmission { stream, direct: None, id, values, tasks: Tasks::Any })
     }
 
     /// Emits with everything said.

@@ -9,7 +9,8 @@ mod report;
 mod traits;
 
 pub use collector::{
-    Collector, Emission, EmitError, Emitter, MessageId, SpoutCollector, SpoutEmission, SpoutEmitter,
+    Collector, Emission, EmitError, Emitter, MessageId, SpoutCollector, SpoutEmission,
+    SpoutEmitter, Tasks,
 };
 pub use context::{Context, FieldSlots, Input, Output, StreamDecl, Subscriber};
 pub use error::{ComponentError, FailKind, Recovery};

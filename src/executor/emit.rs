@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
-use crate::base::{EdgeId, Signal, TaskId, Timestamp, WorkerSlot};
+use crate::base::{EdgeId, Signal, StreamIdx, TaskId, Timestamp, WorkerSlot};
 use crate::component::{Emission, EmitError, Emitter, FailKind, Reporter};
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
@@ -214,6 +214,10 @@ impl Emitter for Output {
         TaskCounters::add(&self.counters.emitted, 1);
         TaskCounters::add(&self.counters.transferred, copies as u64);
         Ok(())
+    }
+
+    fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.routes.choose_ahead(stream, tasks)
     }
 
     fn held_since(&mut self, since: Timestamp) {

@@ -4,9 +4,9 @@ use smallvec::SmallVec;
 
 use crate::ack::Touched;
 use crate::base::{Signal, StreamIdx, TaskId, WorkerSlot};
-use crate::component::{EmitError, StreamDecl};
+use crate::component::{EmitError, StreamDecl, Tasks};
 use crate::grouping::Chooser;
-use crate::tuple::{Anchors, Flags, Tuple, Values};
+use crate::tuple::{Anchors, Flags, Tuple, Value, Values};
 
 use super::Mark;
 use super::lane::Lane;
@@ -21,6 +21,36 @@ pub(crate) struct Route {
 pub(crate) struct StreamRoutes {
     pub(crate) decl: StreamDecl,
     pub(crate) routes: Vec<Route>,
+}
+
+/// The lanes that one emission goes on.
+type Picked = SmallVec<[usize; 8]>;
+
+impl StreamRoutes {
+    /// Lets each subscription's grouping choose.
+    #[inline]
+    fn pick(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
+        for Route { chooser, lanes: own } in &mut self.routes {
+            let room = |index: usize| lanes[own[index]].has_room();
+            chooser.choose(values, room, |index| picked.push(own[index]));
+        }
+    }
+
+    /// Takes what was chosen ahead: tasks in the order of the subscriptions.
+    fn pick_chosen(&self, mut chosen: &[TaskId], lanes: &[Lane], picked: &mut Picked) {
+        for Route { chooser, lanes: own } in &self.routes {
+            let (mine, others) = chosen.split_at(chooser.choices().min(chosen.len()));
+            let lane_of = |task: &TaskId| own.iter().copied().find(|&at| lanes[at].task() == *task);
+            picked.extend(mine.iter().filter_map(lane_of));
+            chosen = others;
+        }
+    }
+
+    fn pick_direct(&self, task: TaskId, picked: &mut Picked) {
+        for Route { chooser, lanes: own } in &self.routes {
+            picked.extend(chooser.direct(task).map(|index| own[index]));
+        }
+    }
 }
 
 /// All ways out of a task.
@@ -38,7 +68,7 @@ pub(crate) struct Routes {
     dropped: usize,
     /// Parts that no link takes.
     too_large: Vec<Vec<u8>>,
-    picked: SmallVec<[usize; 8]>,
+    picked: Picked,
 }
 
 impl Routes {
@@ -49,7 +79,7 @@ impl Routes {
         budget: usize,
         waiter: Signal,
     ) -> Self {
-        let picked = SmallVec::new();
+        let picked = Picked::new();
         Self {
             task,
             streams,
@@ -76,29 +106,24 @@ impl Routes {
         values: Values,
         flags: Flags,
         mut stamp: impl FnMut(Touched) -> Anchors,
-        chosen: Option<&mut Vec<TaskId>>,
+        tasks: Tasks<'_>,
     ) -> Result<usize, EmitError> {
         let Self { streams, lanes, picked, .. } = self;
         let routes = streams.get_mut(stream.index()).ok_or(EmitError::UnknownStream { stream })?;
         check(&routes.decl, direct, &values)?;
         picked.clear();
-        for route in &mut routes.routes {
-            let Route { chooser, lanes: own } = route;
-            match direct {
-                None => {
-                    let room = |index: usize| lanes[own[index]].has_room();
-                    chooser.choose(&values, room, |index| picked.push(own[index]));
-                }
-                Some(task) => picked.extend(chooser.direct(task).map(|index| own[index])),
-            }
+        match (direct, &tasks) {
+            (Some(task), _) => routes.pick_direct(task, picked),
+            (None, Tasks::Chosen(chosen)) => routes.pick_chosen(chosen, lanes, picked),
+            (None, _) => routes.pick(&values, lanes, picked),
         }
         if let (Some(task), true) = (direct, picked.is_empty())
             && !routes.routes.is_empty()
         {
             return Err(EmitError::NotSubscribed { task, stream: routes.decl.name.clone() });
         }
-        if let Some(chosen) = chosen {
-            chosen.extend(picked.iter().map(|&lane| lanes[lane].task()));
+        if let Tasks::Tell(told) = tasks {
+            told.extend(picked.iter().map(|&lane| lanes[lane].task()));
         }
         let copies = picked.len();
         let mut values = Some(values);
@@ -114,6 +139,21 @@ impl Routes {
             }
         }
         Ok(copies)
+    }
+
+    /// Chooses the tasks of an emission to come. False where that depends on its values.
+    pub(crate) fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        let Self { streams, lanes, .. } = self;
+        let Some(routes) = streams.get_mut(stream.index()) else {
+            return false;
+        };
+        if !routes.routes.iter().all(|route| route.chooser.is_blind()) {
+            return false;
+        }
+        let mut picked = Picked::new();
+        routes.pick(&[], lanes, &mut picked);
+        tasks.extend(picked.iter().map(|&lane| lanes[lane].task()));
+        true
     }
 
     /// Whether the task may go on: what waits on its lanes is within the budget.

@@ -1,8 +1,8 @@
 //! A spout task's outgoing side: opens roots, keeps messages, sends.
 
 use crate::ack::{Ledger, Settled, Touched};
-use crate::base::{EdgeId, TaskId, Timestamp};
-use crate::component::{EmitError, MessageId, SpoutEmission, SpoutEmitter};
+use crate::base::{EdgeId, StreamIdx, TaskId, Timestamp};
+use crate::component::{EmitError, MessageId, SpoutEmission, SpoutEmitter, Tasks};
 use crate::metrics::TaskCounters;
 use crate::tuple::{Anchor, Anchors, Flags};
 
@@ -26,11 +26,7 @@ pub(crate) struct SpoutOutput<'a> {
 
 impl SpoutOutput<'_> {
     /// Sends a message under a new root.
-    pub(crate) fn send_kept(
-        &mut self,
-        kept: Kept,
-        tasks: Option<&mut Vec<TaskId>>,
-    ) -> Result<(), EmitError> {
+    pub(crate) fn send_kept(&mut self, kept: Kept, tasks: Tasks<'_>) -> Result<(), EmitError> {
         let (stream, direct, flags, id) = (kept.stream, kept.direct, kept.flags, kept.id);
         let values = kept.values.clone();
         let root = self.ledger.open(kept, self.now);
@@ -66,6 +62,10 @@ impl SpoutOutput<'_> {
 impl SpoutEmitter for SpoutOutput<'_> {
     fn has_room(&self) -> bool {
         self.output.has_room()
+    }
+
+    fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.output.routes.choose_ahead(stream, tasks)
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::ack::{AckBatch, Ledger, Touched};
 use crate::base::{Timestamp, now};
 use crate::component::{
-    Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector,
+    Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector, Tasks,
 };
 use crate::metrics::{FailReason, TaskCounters};
 use crate::topology::Guarantee;
@@ -233,7 +233,7 @@ impl SpoutTask {
             };
             worked = true;
             TaskCounters::add(&self.housing.counters.replayed, 1);
-            if let Err(error) = self.spout_output(now).1.send_kept(kept, None) {
+            if let Err(error) = self.spout_output(now).1.send_kept(kept, Tasks::Any) {
                 let message = format!("a message could not be given out again: {error}");
                 self.housing.context.reporter.error(&message, None);
             }

@@ -91,6 +91,20 @@ impl Chooser {
         }
     }
 
+    /// Whether it chooses without a look at the values, so that it can choose ahead.
+    pub fn is_blind(&self) -> bool {
+        self.grouping.name.is_blind(self.targets.len())
+    }
+
+    /// How many targets each tuple has.
+    pub fn choices(&self) -> usize {
+        match self.grouping.name {
+            GroupingName::All => self.targets.len(),
+            GroupingName::Direct => 0,
+            _ => 1,
+        }
+    }
+
     /// The index of `task`, where this subscription is by direct grouping.
     pub fn direct(&self, task: TaskId) -> Option<usize> {
         let direct = self.grouping.name == GroupingName::Direct;
@@ -186,6 +200,28 @@ mod tests {
             used[picks(&mut chooser, &[Value::from("hot")])[0]] += 1;
         }
         assert_eq!(used.iter().filter(|&&count| count == 50).count(), 2, "{used:?}");
+    }
+
+    #[test]
+    fn only_keys_over_several_tasks_need_the_values() {
+        use GroupingName::{
+            All, Direct, Fields, Global, LocalOrShuffle, None, PartialKey, Shuffle,
+        };
+        for (name, tasks, blind) in [
+            (Shuffle, 3, true),
+            (LocalOrShuffle, 3, true),
+            (None, 3, true),
+            (Global, 3, true),
+            (All, 3, true),
+            (Direct, 3, true),
+            (Fields, 1, true),
+            (PartialKey, 1, true),
+            (Fields, 2, false),
+            (PartialKey, 2, false),
+        ] {
+            let chooser = chooser(over(name), &vec![true; tasks]);
+            assert_eq!(chooser.is_blind(), blind, "{name:?} over {tasks}");
+        }
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl GroupingName {
         }
     }
 
+    /// Whether it chooses among so many tasks without a look at the values.
+    pub fn is_blind(self, tasks: usize) -> bool {
+        tasks <= 1 || !matches!(self, Self::Fields | Self::PartialKey)
+    }
+
     /// Storm's name in the multilang handshake. Storm has no name of its own for global (it is
     /// FIELDS without fields) nor for partial key.
     pub fn storm_name(self) -> &'static str {

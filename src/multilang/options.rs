@@ -31,6 +31,8 @@ pub enum TaskIds {
     /// In answer to each emit that does not decline it.
     #[default]
     OnRequest,
+    /// Before it emits, so that a client that waits for the answer has it already.
+    Ahead,
 }
 
 /// How to run a component as a child process.
@@ -68,6 +70,9 @@ pub struct CommandOptions {
     /// Tuples given to the child that it has not taken yet.
     #[serde(default = "thousand")]
     pub max_in_flight: u64,
+    /// `next` commands that a spout of Storm's protocol is sent without waiting for answers.
+    #[serde(default = "one")]
+    pub nexts: usize,
     /// How long a bolt may work on one tuple, in milliseconds; within it the tuple does not time out.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
@@ -102,6 +107,10 @@ pub struct CommandOptions {
 
 fn yes() -> bool {
     true
+}
+
+fn one() -> usize {
+    1
 }
 
 fn thousand() -> u64 {
@@ -160,6 +169,8 @@ impl CommandOptions {
             offer_batch: self.offers_batch(),
             heartbeat: self.heartbeat,
             activation: self.activation,
+            ids_ahead: self.task_ids == TaskIds::Ahead,
+            nexts: self.nexts.max(1),
             max_in_flight: self.max_in_flight.max(1),
             tuple_timeout: self.timeout_ms.map(Duration::from_millis),
             handshake_timeout: Duration::from_millis(self.handshake_timeout_ms),

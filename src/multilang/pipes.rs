@@ -1,10 +1,12 @@
 //! What stands between a child's pipes and its component: bounded queues in both directions.
 //!
 //! Jobs on the I/O threads fill and empty them; the component's loop does the same from its side and
-//! never waits. Nothing is parsed here.
+//! never waits. As long as nothing waits for the child, the loop writes into the pipe itself: a child
+//! that waits for an answer has it one thread sooner. Nothing is parsed here.
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,6 +50,12 @@ struct State {
     reader_waits_for_space: bool,
     urgent: VecDeque<Vec<u8>>,
     data: VecDeque<Vec<u8>>,
+    /// The rest of what was written in part: goes before everything.
+    begun: Option<Vec<u8>>,
+    /// The child's input, for writes that do not wait.
+    stdin: Option<OwnedFd>,
+    /// The writing job has bytes in hand, so that nothing may be written past it.
+    writing: bool,
     input_bytes: usize,
     input_ends: bool,
     input_broken: bool,
@@ -55,6 +63,28 @@ struct State {
     pid: Option<u32>,
     ended: Option<Ended>,
     orphaned: bool,
+}
+
+impl State {
+    /// Writes what the pipe takes without waiting, where nothing else waits; gives back the rest.
+    fn write_at_once(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let busy = self.writing
+            || self.begun.is_some()
+            || !self.urgent.is_empty()
+            || !self.data.is_empty();
+        let Some(stdin) = self.stdin.as_ref().filter(|_| !busy && !bytes.is_empty()) else {
+            return bytes;
+        };
+        // A failure shows again where the job writes.
+        let written = nix::unistd::write(stdin, &bytes).unwrap_or(0);
+        if written == 0 {
+            return bytes;
+        }
+        bytes.drain(..written);
+        self.input_bytes += bytes.len();
+        self.begun = Some(bytes).filter(|rest| !rest.is_empty());
+        Vec::new()
+    }
 }
 
 /// Shared by the component's loop and the jobs of one child.
@@ -108,8 +138,11 @@ impl Pipes {
         if state.input_broken {
             return; // It is dying: what it was given fails with it.
         }
+        let mut waits = false;
         for (bytes, is_urgent) in [(urgent, true), (data, false)] {
+            let bytes = state.write_at_once(bytes);
             if !bytes.is_empty() {
+                waits = true;
                 state.input_bytes += bytes.len();
                 if is_urgent {
                     state.urgent.push_back(bytes);
@@ -118,8 +151,11 @@ impl Pipes {
                 }
             }
         }
+        waits |= state.begun.is_some();
         drop(state);
-        self.work.notify_one();
+        if waits {
+            self.work.notify_one();
+        }
     }
 
     /// Whether the child should be given more; the waker rings when that changes to true.
@@ -164,6 +200,11 @@ impl Pipes {
     }
 
     // The jobs' side.
+
+    /// The loop may write into `stdin` itself, which must not block.
+    pub(super) fn lend_stdin(&self, stdin: OwnedFd) {
+        self.lock().stdin = Some(stdin);
+    }
 
     pub(super) fn set_pid(&self, pid: Option<u32>) {
         self.lock().pid = pid;
@@ -228,11 +269,15 @@ impl Pipes {
         loop {
             {
                 let mut state = self.lock();
-                let next = state.urgent.pop_front();
-                if let Some(bytes) = next.or_else(|| state.data.pop_front()) {
-                    return Some(bytes);
+                // What a message has begun has to be ended before anything overtakes it.
+                let next = state.begun.take().or_else(|| state.urgent.pop_front());
+                let next = next.or_else(|| state.data.pop_front());
+                state.writing = next.is_some();
+                if next.is_some() {
+                    return next;
                 }
                 if state.input_ends {
+                    state.stdin = None;
                     return None;
                 }
             }
@@ -256,6 +301,8 @@ impl Pipes {
     pub(super) fn break_input(&self) {
         let mut state = self.lock();
         state.input_broken = true;
+        state.stdin = None;
+        state.begun = None;
         state.urgent.clear();
         state.data.clear();
         state.input_bytes = 0;

@@ -3,6 +3,7 @@
 //! The only file of this module that touches processes. It never looks into the bytes.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -93,10 +94,13 @@ async fn run(
         let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
         io.spawn(Job::Owned("child stderr"), job)
     });
-    let writer = child
-        .stdin
-        .take()
-        .map(|stdin| io.spawn(Job::Owned("child stdin"), write_input(stdin, pipes.clone())));
+    let writer = child.stdin.take().map(|stdin| {
+        match stdin.as_fd().try_clone_to_owned() {
+            Ok(same) => pipes.lend_stdin(same),
+            Err(error) => tracing::debug!(%error, "a child's input is written by its job alone"),
+        }
+        io.spawn(Job::Owned("child stdin"), write_input(stdin, pipes.clone()))
+    });
     let status = wait(&mut child, &group, grace, &pipes).await;
     pipes.set_pid(None);
     pipes.break_input();

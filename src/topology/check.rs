@@ -18,7 +18,7 @@ use super::settings;
 use super::shape::ShapeCheck;
 use super::source::{Sources, Span};
 use super::spec::Spec;
-use super::{hint, keys};
+use super::{hint, keys, switches};
 
 /// What the rules look at, and where they report.
 pub(crate) struct Checker<'a> {
@@ -117,6 +117,7 @@ fn apply_rules(checker: &mut Checker<'_>) -> Vec<usize> {
     rules::unheard(checker);
     rules::python_names(checker);
     rules::programs(checker);
+    switches::rules(checker);
     order.sorted
 }
 
@@ -150,6 +151,8 @@ fn planned(checker: &Checker<'_>, sorted: &[usize], index: usize) -> PlannedComp
     };
     let wires = checker.wires[index].iter().flatten();
     let settings = &checker.spec.settings;
+    let runs =
+        invocation.map(|invocation| (invocation, switches::switches(checker, index, invocation)));
     PlannedComponent {
         name: component.name.value.clone(),
         role: component.role,
@@ -157,13 +160,14 @@ fn planned(checker: &Checker<'_>, sorted: &[usize], index: usize) -> PlannedComp
             Some(super::spec::Body::Kind(kind)) => kind.value.clone(),
             _ => command::KIND.to_owned(),
         },
-        options: match invocation {
-            Some(invocation) => {
-                command::options(component, invocation, settings, checker.environment)
+        options: match &runs {
+            Some((invocation, switches)) => {
+                command::options(component, invocation, switches, settings, checker.environment)
             }
             None => rules::options_of(component),
         },
         program: invocation.map(|invocation| invocation.program.clone()),
+        chosen: runs.map(|(_, switches)| switches.chosen).unwrap_or_default(),
         outputs: checker.streams[index].clone().unwrap_or_default(),
         inputs: wires
             .map(|wire| PlannedInput {

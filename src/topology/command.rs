@@ -14,6 +14,7 @@ use super::plan::Program;
 use super::settings::ChildTimings;
 use super::source::{Sources, Spanned};
 use super::spec::{Body, ComponentSpec, Spec};
+use super::switches::Switches;
 
 /// The kind that runs programs.
 pub const KIND: &str = "command";
@@ -144,12 +145,12 @@ fn interpreter(settings: &Table, key: &str, sources: &Sources) -> Option<String>
 pub(crate) fn options(
     component: &ComponentSpec,
     invocation: &Invocation,
+    switches: &Switches,
     settings: &Table,
     environment: &Environment,
 ) -> Value {
     let table = &component.table;
     let timings = ChildTimings::read(settings);
-    let word = |key| table.text(key).map(|text| text.value);
     let config = component.config.as_ref();
     json!({
         "command": invocation.program.command,
@@ -157,10 +158,11 @@ pub(crate) fn options(
         "env": invocation.program.env,
         "config": config.map_or_else(|| json!({}), |entry| entry.node.to_json()),
         "language": invocation.language.map(Language::as_str),
-        "protocol": word("protocol"),
-        "heartbeat": table.flag("heartbeat"),
-        "activation": table.flag("activation"),
-        "task_ids": word("task_ids"),
+        "protocol": switches.protocol,
+        "heartbeat": switches.heartbeat,
+        "activation": switches.activation,
+        "task_ids": if switches.ids_ahead { "ahead" } else { "on_request" },
+        "nexts": switches.nexts,
         "max_in_flight": table.number("max_in_flight"),
         "timeout_ms": table.duration("timeout").map(millis),
         "handshake_timeout_ms": millis(timings.handshake),

@@ -167,8 +167,8 @@ pub(crate) const COMPONENT: &[Key] = &[
     optional("activation", Shape::Bool, "tell the command when input is wanted and when not"),
     optional(
         "task_ids",
-        Shape::Choice(&["on_request"], &["ahead"]),
-        "when the command hears which tasks got an emission: after it asked",
+        Shape::Choice(&["on_request", "ahead"], &[]),
+        "when the command hears which tasks got an emission: after it asked, or before it emits",
     ),
     optional(
         "max_in_flight",

@@ -6,6 +6,7 @@
 //! that reads the environment. Nothing here starts anything.
 
 mod check;
+mod clients;
 mod command;
 mod defaults;
 mod diagnostic;
@@ -31,6 +32,7 @@ mod show;
 mod source;
 mod spec;
 mod suggest;
+mod switches;
 mod syntax;
 
 pub use command::KIND as COMMAND_KIND;

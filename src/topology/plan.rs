@@ -118,6 +118,9 @@ pub struct PlannedComponent {
     pub options: serde_json::Value,
     /// The program, for multilang components.
     pub program: Option<Program>,
+    /// How its program is spoken to otherwise than by default without the file saying so, and why.
+    #[serde(default)]
+    pub chosen: Vec<String>,
     /// The streams it emits on.
     pub outputs: Vec<StreamDecl>,
     /// What it is subscribed to.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::base::{StreamIdx, TaskId};
 use crate::component::{
-    Context, Emission, EmitError, Emitter, FailKind, MessageId, Output, SpoutEmission, SpoutEmitter,
+    Context, Emission, EmitError, Emitter, FailKind, MessageId, Output, SpoutEmission,
+    SpoutEmitter, Tasks,
 };
 use crate::tuple::{Anchors, Values, write_json_string};
 
@@ -74,19 +75,29 @@ impl Printer {
         stream: StreamIdx,
         direct: Option<TaskId>,
         values: &Values,
-        tasks: Option<&mut Vec<TaskId>>,
+        tasks: Tasks<'_>,
     ) -> Result<(), EmitError> {
         let output =
             self.context.outputs.get(stream.index()).ok_or(EmitError::UnknownStream { stream })?;
         check(output, direct, values)?;
         write_line(output, direct, values, &mut self.text);
         self.emitted += 1;
-        if let Some(tasks) = tasks {
-            let first = |tasks: &[TaskId]| tasks.first().copied();
-            tasks.extend(output.subscribers.iter().filter_map(|one| first(&one.tasks)));
+        if let Tasks::Tell(tasks) = tasks {
+            tasks.extend(subscribed(output));
         }
         Ok(())
     }
+
+    fn choose_ahead(&self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        let output = self.context.outputs.get(stream.index());
+        tasks.extend(output.into_iter().flat_map(subscribed));
+        output.is_some()
+    }
+}
+
+/// The tasks that a child is told: one of each subscriber, since nothing is sent to any.
+fn subscribed(output: &Output) -> impl Iterator<Item = TaskId> {
+    output.subscribers.iter().filter_map(|one| one.tasks.first().copied())
 }
 
 fn check(output: &Output, direct: Option<TaskId>, values: &Values) -> Result<(), EmitError> {
@@ -161,6 +172,10 @@ impl Emitter for Printer {
 
     fn reset_timeout(&mut self, _anchors: &Anchors) {}
 
+    fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        Self::choose_ahead(self, stream, tasks)
+    }
+
     fn has_room(&self) -> bool {
         Self::has_room(self)
     }
@@ -188,6 +203,10 @@ impl SpoutEmitter for Taker {
         self.left -= 1;
         self.to_ack.extend(id);
         Ok(())
+    }
+
+    fn choose_ahead(&mut self, stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.printer.choose_ahead(stream, tasks)
     }
 
     fn has_room(&self) -> bool {

@@ -11,6 +11,7 @@ use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::super::framing::{Framer, MAX_MESSAGE, Piece};
 use super::super::options::CommandOptions;
+use super::ahead::Ahead;
 use super::desk::Desk;
 use super::due::{ALONE, CHECK};
 use super::flow::Flow;
@@ -43,6 +44,8 @@ pub struct BoltSession {
     pub(super) streams: Streams,
     pub(super) open: OpenTuples,
     pub(super) flow: Flow,
+    /// Answers that the child has before it asks, where it takes them.
+    pub(super) ahead: Option<Ahead>,
     pub(super) alone: Option<Alone>,
     pub(super) drain: Mark,
     pub(super) end: Mark,
@@ -80,6 +83,7 @@ impl BoltSession {
             framer: Framer::new(settings.protocol, MAX_MESSAGE),
             outbox,
             desk: Desk::new(context.reporter.clone()),
+            ahead: settings.ids_ahead.then(|| Ahead::new(context)),
             streams: Streams::new(context),
             sources: Sources::new(context),
             open: OpenTuples::new(FIRST),
@@ -261,8 +265,21 @@ impl BoltSession {
             }
         });
         self.framer = framer;
+        self.refill(out);
         self.send_waiting(now);
         result
+    }
+
+    /// Tells the child more task ids before it asks; a child of batch frames does not wait for any.
+    fn refill(&mut self, out: &mut Collector<'_>) {
+        let Some(ahead) = self.ahead.as_mut().filter(|_| self.greeted) else {
+            return;
+        };
+        let fills = !self.outbox.batch()
+            && ahead.refill(&mut self.outbox, |stream, tasks| out.choose_ahead(stream, tasks));
+        if !fills {
+            self.ahead = None;
+        }
     }
 
     /// The child's output is not read for now, so its silence says nothing.

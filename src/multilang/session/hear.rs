@@ -3,10 +3,11 @@
 use smallvec::SmallVec;
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::component::{Collector, Emission, Level};
+use crate::component::{Collector, Emission, Level, Tasks};
 use crate::tuple::{Anchors, Flags, JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Message, each_anchor, each_element, read_tuple};
+use super::ahead::Ahead;
 use super::answers::{Named, named};
 use super::bolt::BoltSession;
 use super::open::OpenTuple;
@@ -103,7 +104,7 @@ impl BoltSession {
                     anchors: &[anchors],
                     values: read_tuple(scanner)?,
                     flags,
-                    tasks: None,
+                    tasks: Tasks::Any,
                 };
                 let sent = match &stream {
                     Ok(stream) => out
@@ -173,7 +174,7 @@ impl BoltSession {
                 anchors: &[],
                 values,
                 flags: Flags::default(),
-                tasks: None,
+                tasks: Tasks::Any,
             };
             self.send_emission(emission, stream, &ids, out);
             Ok(())
@@ -186,6 +187,7 @@ impl BoltSession {
         let values = read_tuple(&mut Scanner::new(emit.tuple))?;
         let direct = emit.task.map(TaskId);
         let wants_tasks = emit.wants_tasks && direct.is_none();
+        let early = self.ahead.as_mut().filter(|_| wants_tasks).and_then(Ahead::take);
         let mut tasks = Vec::new();
         let emission = Emission {
             stream: StreamIdx(0),
@@ -193,10 +195,14 @@ impl BoltSession {
             anchors: &[],
             values,
             flags: Flags::default(),
-            tasks: wants_tasks.then_some(&mut tasks),
+            tasks: match &early {
+                Some(answer) => Tasks::Chosen(answer),
+                None if wants_tasks => Tasks::Tell(&mut tasks),
+                None => Tasks::Any,
+            },
         };
         self.send_emission(emission, emit.stream.as_deref(), &ids, out);
-        if wants_tasks {
+        if wants_tasks && early.is_none() {
             self.outbox.task_ids(&tasks);
         }
         Ok(())
@@ -237,7 +243,11 @@ impl BoltSession {
             let anchors: SmallVec<[&Anchors; 4]> =
                 inputs().map(|input| &input.ticket.anchors).collect();
             let flags = inputs().fold(Flags::default(), |all, input| all.union(input.flags));
-            out.emit_with(Emission { stream, anchors: &anchors, flags, ..emission })
+            let tasks = match &self.ahead {
+                Some(ahead) => ahead.on(stream, emission.tasks),
+                None => emission.tasks,
+            };
+            out.emit_with(Emission { stream, anchors: &anchors, flags, tasks, ..emission })
                 .map_err(|error| error.to_string())
         });
         let Err(reason) = sent else { return };

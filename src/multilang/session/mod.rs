@@ -2,6 +2,7 @@
 //! out. Nothing here does I/O, reads a clock or waits; effects go through the component's collector
 //! and reporter, bytes through an outbox that the shells empty.
 
+mod ahead;
 mod answers;
 mod bolt;
 mod desk;

@@ -10,6 +10,7 @@ use super::outbox::Numbers;
 
 /// The settings of one child's session.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that users write by its name")]
 pub(crate) struct Settings {
     /// How messages are framed.
     pub(crate) protocol: Protocol,
@@ -19,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) heartbeat: bool,
     /// Whether a spout is told that it is active.
     pub(crate) activation: bool,
+    /// Whether the child is told task ids before it asks.
+    pub(crate) ids_ahead: bool,
+    /// Storm's `next` commands that a spout may have to answer.
+    pub(crate) nexts: usize,
     /// Tuples given and not yet taken.
     pub(crate) max_in_flight: u64,
     /// How long a bolt may work on one tuple.

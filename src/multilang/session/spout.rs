@@ -14,6 +14,7 @@ use crate::tuple::{RawJson, Value};
 
 use super::super::framing::{Framer, MAX_MESSAGE, Piece};
 use super::super::options::CommandOptions;
+use super::ahead::Ahead;
 use super::desk::Desk;
 use super::listen::{Heard, listen};
 use super::liveness::Liveness;
@@ -61,8 +62,6 @@ struct Asked {
     command: Command,
     at: Timestamp,
     wanted: usize,
-    /// Emissions of the session when it was written.
-    emitted: u64,
 }
 
 /// What to do about the next messages.
@@ -85,6 +84,8 @@ pub(crate) struct SpoutSession {
     pub(super) outbox: Outbox,
     pub(super) desk: Desk,
     pub(super) streams: Streams,
+    /// Answers that the child has before it asks, where it takes them.
+    pub(super) ahead: Option<Ahead>,
     pub(super) greeted: bool,
     pub(super) replay_engine: bool,
     pub(super) exhausted: bool,
@@ -93,6 +94,11 @@ pub(crate) struct SpoutSession {
     pub(super) next_id: u64,
     queue: VecDeque<(Command, CompactString)>,
     asked: VecDeque<Asked>,
+    /// `next` commands of Storm's protocol that may be under way: doubles as long as the child has
+    /// something.
+    window: usize,
+    /// Emissions of the session when the last `next` was answered.
+    heard: u64,
     /// Ids to ack and to fail with the next batch frame, joined by commas.
     acks: Vec<u8>,
     fails: Vec<u8>,
@@ -121,6 +127,9 @@ impl SpoutSession {
         outbox.message(handshake);
         Self {
             framer: Framer::new(settings.protocol, MAX_MESSAGE),
+            window: 1,
+            heard: 0,
+            ahead: settings.ids_ahead.then(|| Ahead::new(context)),
             settings,
             outbox,
             desk: Desk::new(context.reporter.clone()),
@@ -162,11 +171,12 @@ impl SpoutSession {
 
     /// Whether messages may be wanted.
     pub(crate) fn ready(&self) -> bool {
-        self.greeted && (self.exhausted || (self.queue.is_empty() && self.may_ask_next()))
+        self.greeted && (self.exhausted || (self.queue.is_empty() && self.may_ask()))
     }
 
-    fn may_ask_next(&self) -> bool {
-        if self.outbox.batch() { self.asked.len() < NEXTS } else { self.asked.is_empty() }
+    /// Whether another command may be under way.
+    fn may_ask(&self) -> bool {
+        self.asked.len() < if self.outbox.batch() { NEXTS } else { self.window }
     }
 
     /// Up to `max` messages are wanted.
@@ -191,14 +201,16 @@ impl SpoutSession {
             self.outbox.message(format!("{{\"command\":\"next\",\"max\":{wanted}}}").as_bytes());
             self.ask(Command::Next, wanted, now);
         } else {
-            self.write(Command::Next, "\"\"");
-            self.ask(Command::Next, 1, now);
+            for _ in 0..wanted.min(self.window - self.asked.len()) {
+                self.write(Command::Next, "\"\"");
+                self.ask(Command::Next, 1, now);
+            }
         }
         Wanted::Asked
     }
 
     fn ask(&mut self, command: Command, wanted: usize, now: Timestamp) {
-        self.asked.push_back(Asked { command, at: now, wanted, emitted: self.emitted });
+        self.asked.push_back(Asked { command, at: now, wanted });
     }
 
     fn write(&mut self, command: Command, id: &str) {
@@ -263,7 +275,7 @@ impl SpoutSession {
             }
         }
         self.give_grace(now);
-        while self.asked.is_empty() || self.outbox.batch() {
+        while self.may_ask() || self.outbox.batch() {
             let Some((command, id)) = self.queue.pop_front() else {
                 return;
             };
@@ -321,11 +333,27 @@ impl SpoutSession {
         if asked.command != Command::Next {
             return;
         }
-        if self.emitted > asked.emitted {
+        if self.emitted > std::mem::replace(&mut self.heard, self.emitted) {
             self.pause = PAUSE;
+            self.window = (self.window * 2).min(self.settings.nexts);
         } else {
             self.not_before = now + self.pause;
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            self.window = 1;
+            if self.asked.is_empty() {
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// Tells the child more task ids before it asks; a child of batch frames does not wait for any.
+    fn refill(&mut self, out: &mut SpoutCollector<'_>) {
+        let Some(ahead) = self.ahead.as_mut().filter(|_| self.greeted) else {
+            return;
+        };
+        let fills = !self.outbox.batch()
+            && ahead.refill(&mut self.outbox, |stream, tasks| out.choose_ahead(stream, tasks));
+        if !fills {
+            self.ahead = None;
         }
     }
 
@@ -349,6 +377,7 @@ impl SpoutSession {
             }
         });
         self.framer = framer;
+        self.refill(out);
         result
     }
 

@@ -1,10 +1,11 @@
 //! What a spout's child says, and what follows from it. Pure, like the rest of the session.
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::component::{Level, MessageId, SpoutCollector, SpoutEmission};
+use crate::component::{Level, MessageId, SpoutCollector, SpoutEmission, Tasks};
 use crate::tuple::{JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Json, Message, each_element, read_tuple};
+use super::ahead::Ahead;
 use super::outbox::BatchLimits;
 use super::settings::SessionError;
 use super::spout::SpoutSession;
@@ -76,7 +77,7 @@ impl SpoutSession {
                 direct: None,
                 id: self.number(Some(id).filter(|id| *id != "null")),
                 values,
-                tasks: None,
+                tasks: Tasks::Any,
             };
             self.send(emission, out)
         })
@@ -86,19 +87,30 @@ impl SpoutSession {
         let stream = self.streams.find(emit.stream.as_deref());
         let direct = emit.task.map(TaskId);
         let wants_tasks = emit.wants_tasks && direct.is_none();
+        let early = self.ahead.as_mut().filter(|_| wants_tasks).and_then(Ahead::take);
         let mut tasks = Vec::new();
         let emission = SpoutEmission {
             stream: StreamIdx(0),
             direct,
             id: self.number(emit.id),
             values: read_tuple(&mut Scanner::new(emit.tuple))?,
-            tasks: wants_tasks.then_some(&mut tasks),
+            tasks: match &early {
+                Some(answer) => Tasks::Chosen(answer),
+                None if wants_tasks => Tasks::Tell(&mut tasks),
+                None => Tasks::Any,
+            },
         };
         let sent = match stream {
-            Ok(stream) => self.send(SpoutEmission { stream, ..emission }, out),
+            Ok(stream) => {
+                let tasks = match &self.ahead {
+                    Some(ahead) => ahead.on(stream, emission.tasks),
+                    None => emission.tasks,
+                };
+                self.send(SpoutEmission { stream, tasks, ..emission }, out)
+            }
             Err(reason) => Err(SessionError::Refused(reason)),
         };
-        if wants_tasks {
+        if wants_tasks && early.is_none() {
             self.outbox.task_ids(&tasks);
         }
         sent

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::base::{EdgeId, RootId, Runtimes, Signal, StreamIdx, TaskId, WorkerSlot};
 use crate::component::{
     Bolt, Collector, ComponentError, Context, Emission, EmitError, Emitter, FailKind, Input, Level,
-    Output, Report, Reporter, SpoutEmission, SpoutEmitter, StreamDecl, Subscriber,
+    Output, Report, Reporter, SpoutEmission, SpoutEmitter, StreamDecl, Subscriber, Tasks,
 };
 use crate::metrics::UserMetrics;
 use crate::multilang::{CommandOptions, ShellBolt};
@@ -34,6 +34,10 @@ pub(super) struct Recorder {
     pub(super) events: Vec<Event>,
     /// The outputs are full after so many events.
     pub(super) room: Option<usize>,
+    /// The next task that is chosen ahead; without it none is.
+    pub(super) ahead: Option<u32>,
+    /// The tasks that emissions brought with them.
+    pub(super) chosen: Vec<u32>,
     /// Refuses tuples with another number of values.
     pub(super) fields: Option<usize>,
 }
@@ -48,7 +52,7 @@ fn show(values: &Values) -> String {
 }
 
 impl Recorder {
-    fn admit(&self, values: &Values, tasks: Option<&mut Vec<TaskId>>) -> Result<(), EmitError> {
+    fn admit(&mut self, values: &Values, tasks: Tasks<'_>) -> Result<(), EmitError> {
         if let Some(expected) = self.fields.filter(|fields| *fields != values.len()) {
             return Err(EmitError::FieldCount {
                 stream: "default".to_owned(),
@@ -57,10 +61,21 @@ impl Recorder {
                 found: values.len(),
             });
         }
-        if let Some(tasks) = tasks {
-            tasks.extend([TaskId(5), TaskId(6)]);
+        match tasks {
+            Tasks::Any => {}
+            Tasks::Tell(tasks) => tasks.extend([TaskId(5), TaskId(6)]),
+            Tasks::Chosen(tasks) => self.chosen.extend(tasks.iter().map(|task| task.0)),
         }
         Ok(())
+    }
+
+    fn choose(&mut self, tasks: &mut Vec<TaskId>) -> bool {
+        let Some(next) = &mut self.ahead else {
+            return false;
+        };
+        tasks.push(TaskId(*next));
+        *next += 1;
+        true
     }
 
     pub(super) fn emitted(&self) -> Vec<String> {
@@ -114,12 +129,20 @@ impl Emitter for Recorder {
         self.events.push(Event::Reset(edge(anchors)));
     }
 
+    fn choose_ahead(&mut self, _stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.choose(tasks)
+    }
+
     fn has_room(&self) -> bool {
         self.room.is_none_or(|room| self.events.len() < room)
     }
 }
 
 impl SpoutEmitter for Recorder {
+    fn choose_ahead(&mut self, _stream: StreamIdx, tasks: &mut Vec<TaskId>) -> bool {
+        self.choose(tasks)
+    }
+
     fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError> {
         self.admit(&emission.values, emission.tasks)?;
         self.events.push(Event::Message {

@@ -1,5 +1,6 @@
 //! Tests of the module as a whole: real conversations, and real children with bad manners.
 
+mod ahead;
 mod bolt_children;
 mod bolt_deaths;
 mod bolt_session;

@@ -21,6 +21,7 @@ fn component(name: &str, role: Role, keeps_memory: bool) -> PlannedComponent {
         kind: name.to_owned(),
         options: serde_json::Value::Null,
         program: None,
+        chosen: Vec::new(),
         outputs: vec![StreamDecl::default_stream(["x"])],
         inputs: Vec::new(),
         tick: None,

@@ -77,11 +77,14 @@ fn runs(plan: &Plan, component: &PlannedComponent) -> String {
         [node, run, handler] if run.starts_with("{sdk}/") => format!("{node}: {handler}"),
         words => words.join(" "),
     };
+    let mut lines = vec![command];
     match program.dir.strip_prefix(&plan.dir) {
-        Ok(dir) if dir.as_os_str().is_empty() => command,
-        Ok(dir) => format!("{command}\nin {}", dir.display()),
-        Err(_) => format!("{command}\nin {}", program.dir.display()),
+        Ok(dir) if dir.as_os_str().is_empty() => {}
+        Ok(dir) => lines.push(format!("in {}", dir.display())),
+        Err(_) => lines.push(format!("in {}", program.dir.display())),
     }
+    lines.extend_from_slice(&component.chosen);
+    lines.join("\n")
 }
 
 fn tasks(plan: &Plan, component: ComponentIdx) -> String {
