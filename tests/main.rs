@@ -22,6 +22,8 @@ mod faults;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod ids_ahead;
+#[cfg(test)]
 mod kinds;
 #[cfg(test)]
 mod plan;

@@ -87,7 +87,7 @@ fn a_command_gets_all_it_needs_as_options() {
             "protocol": "json",
             "heartbeat": false,
             "activation": true,
-            "task_ids": "on_request",
+            "task_ids": "on_request", "nexts": 1,
             "max_in_flight": 500,
             "timeout_ms": 300_000,
             "handshake_timeout_ms": 60_000,

@@ -56,11 +56,14 @@ pub(crate) fn switches(checker: &Checker<'_>, index: usize, invocation: &Invocat
         }
     }
     let in_flight = table.written("max_in_flight").and_then(|_| table.number("max_in_flight"));
-    let mut nexts = in_flight.unwrap_or(1);
-    if let (Some(client), None, Role::Spout) = (client, in_flight, component.role) {
-        nexts = NEXTS;
-        chosen.push(format!("max_in_flight = {NEXTS}: {}", client.name));
-    }
+    let nexts = match (component.role, in_flight, client) {
+        (Role::Bolt, ..) | (Role::Spout, None, None) => 1,
+        (Role::Spout, Some(written), _) => written,
+        (Role::Spout, None, Some(client)) => {
+            chosen.push(format!("max_in_flight = {NEXTS}: {}", client.name));
+            NEXTS
+        }
+    };
     let activation = table.flag("activation").unwrap_or(true);
     Switches { protocol, heartbeat, activation, ids_ahead, nexts, chosen }
 }
@@ -89,7 +92,7 @@ fn foreseeable(checker: &Checker<'_>, index: usize) -> Result<(), String> {
     let answer = answer(checker, index, first, several)?;
     for (stream, _) in asked {
         if self::answer(checker, index, stream, several)? != answer {
-            return Err("its output streams go to different tasks".to_owned());
+            return Err("the output streams go to different tasks".to_owned());
         }
     }
     Ok(())
@@ -111,13 +114,13 @@ fn answer(
             let (name, tasks) = (&spec.name.value, spec.parallelism.value);
             let grouping = &wire.grouping;
             if !grouping.name.is_blind(tasks) {
-                let fields = grouping.fields.join(", ");
-                return Err(format!("which of the {tasks} tasks of {name} depends on {fields}"));
+                let fields = grouping.fields.join("`, `");
+                return Err(format!("`{fields}` decides which of the {tasks} tasks of `{name}`"));
             }
             let always_same =
                 tasks == 1 || matches!(grouping.name, GroupingName::All | GroupingName::Global);
             if fixed && !always_same {
-                return Err("it has several output streams, and their tasks vary".to_owned());
+                return Err("there are several output streams, and shuffling decides".to_owned());
             }
             answer.push((consumer, grouping.name == GroupingName::All));
         }
