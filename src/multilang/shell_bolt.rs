@@ -9,6 +9,7 @@ use crate::base::{Timestamp, now};
 use crate::component::{Acking, Bolt, Collector, ComponentError, Context, FailKind, Progress};
 use crate::tuple::Tuple;
 
+use super::lessons;
 use super::options::CommandOptions;
 use super::session::BoltSession;
 use super::shell::Life;
@@ -24,6 +25,7 @@ pub struct ShellBolt {
 
 #[derive(Debug)]
 struct Open {
+    context: Arc<Context>,
     life: Life,
     session: BoltSession,
 }
@@ -52,7 +54,7 @@ impl ShellBolt {
 
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut Collector<'_>) -> Result<(), ComponentError> {
-        let Self { life, session } = self;
+        let Self { context, life, session } = self;
         while out.has_room() {
             let Some(chunk) = life.take_output() else { break };
             if let Err(error) = session.read(&chunk, at, out) {
@@ -64,6 +66,7 @@ impl Open {
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
+            lessons::learn(session.suspicion(), context);
             return Err(error);
         }
         if let Err(error) = session.advance(at, life.has_room(), out) {
@@ -80,10 +83,11 @@ impl Bolt for ShellBolt {
         context: &Arc<Context>,
         _out: &mut Collector<'_>,
     ) -> Result<(), ComponentError> {
-        let (mut life, handshake) = Life::start(&self.options, context)?;
-        let mut session = BoltSession::new(&self.options, context, &handshake, now());
+        let options = lessons::apply(&self.options, context);
+        let (mut life, handshake) = Life::start(&options, context)?;
+        let mut session = BoltSession::new(&options, context, &handshake, now());
         life.send(session.outbox());
-        self.open = Some(Open { life, session });
+        self.open = Some(Open { context: context.clone(), life, session });
         Ok(())
     }
 

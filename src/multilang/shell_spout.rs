@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::base::{Signal, Timestamp, now};
+use crate::base::{Timestamp, now};
 use crate::component::{
     ComponentError, Context, EmitError, MessageId, Next, Progress, Replay, Spout, SpoutCollector,
     SpoutEmission, SpoutEmitter,
 };
 
+use super::lessons;
 use super::options::CommandOptions;
 use super::session::{SpoutSession, Wanted};
 use super::shell::Life;
@@ -34,9 +35,9 @@ pub struct ShellSpout {
 
 #[derive(Debug)]
 struct Open {
+    context: Arc<Context>,
     life: Life,
     session: SpoutSession,
-    waker: Signal,
     /// The session's count of emissions when `next_batch` was last answered.
     told: u64,
 }
@@ -71,7 +72,7 @@ impl ShellSpout {
 
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
-        let Self { life, session, .. } = self;
+        let Self { context, life, session, .. } = self;
         while out.has_room() {
             let Some(chunk) = life.take_output() else { break };
             if let Err(error) = session.read(&chunk, at, out) {
@@ -83,6 +84,7 @@ impl Open {
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
+            lessons::learn(session.suspicion(), context);
             return Err(error);
         }
         if let Err(error) = session.advance(at) {
@@ -105,12 +107,13 @@ impl SpoutEmitter for Late {
 
 impl Spout for ShellSpout {
     fn open(&mut self, context: &Arc<Context>) -> Result<(), ComponentError> {
-        let (mut life, handshake) = Life::start(&self.options, context)?;
+        let options = lessons::apply(&self.options, context);
+        let (mut life, handshake) = Life::start(&options, context)?;
         let first_id = LIVES.fetch_add(1, Ordering::Relaxed) << LIFE_BITS;
-        let mut session = SpoutSession::new(&self.options, context, &handshake, first_id, now());
+        let mut session = SpoutSession::new(&options, context, &handshake, first_id, now());
         session.set_active(self.active);
         life.send(session.outbox());
-        self.open = Some(Open { life, session, waker: context.waker.clone(), told: 0 });
+        self.open = Some(Open { context: context.clone(), life, session, told: 0 });
         Ok(())
     }
 
@@ -146,7 +149,7 @@ impl Spout for ShellSpout {
     fn ack(&mut self, id: MessageId) {
         if let Some(open) = &mut self.open {
             open.session.ack(id);
-            open.waker.ring(); // So that it goes out although no message may be wanted now.
+            open.context.waker.ring(); // So that it goes out although no message may be wanted now.
         }
     }
 
@@ -154,7 +157,7 @@ impl Spout for ShellSpout {
         let Some(open) = &mut self.open else {
             return Replay::Engine;
         };
-        open.waker.ring();
+        open.context.waker.ring();
         open.session.fail(id)
     }
 

@@ -12,19 +12,34 @@ use super::bolt::BoltSession;
 pub(super) enum Named<'a> {
     /// A tuple, open or not.
     Tuple(u64),
-    /// A tick or heartbeat: these are not tracked.
-    Own,
+    /// A heartbeat, by its marker's number.
+    Heartbeat(u64),
+    /// A tick: these are not tracked.
+    Tick,
     /// Something that this engine never gave.
     Nothing(&'a str),
+}
+
+/// The id of a heartbeat, without its sign: odd numbers.
+pub(super) fn heartbeat_id(marker: u64) -> u64 {
+    marker * 2 - 1
+}
+
+/// The id of the tick of that number, without its sign: even numbers.
+pub(super) fn tick_id(tick: u64) -> u64 {
+    tick * 2
 }
 
 /// Reads an id.
 #[inline]
 pub(super) fn named(id: &str) -> Named<'_> {
-    match id.strip_prefix('-') {
-        None => id.parse().map_or(Named::Nothing(id), Named::Tuple),
-        Some(own) if own.parse::<u64>().is_ok() => Named::Own,
-        Some(_) => Named::Nothing(id),
+    let Some(own) = id.strip_prefix('-') else {
+        return id.parse().map_or(Named::Nothing(id), Named::Tuple);
+    };
+    match own.parse::<u64>() {
+        Ok(own) if own % 2 == 1 => Named::Heartbeat(own / 2 + 1),
+        Ok(_) => Named::Tick,
+        Err(_) => Named::Nothing(id),
     }
 }
 
@@ -32,8 +47,16 @@ impl BoltSession {
     pub(super) fn ack(&mut self, id: &str, out: &mut Collector<'_>) {
         match named(id) {
             Named::Tuple(id) => self.ack_number(id, out),
-            Named::Own => {}
+            Named::Tick => {}
+            Named::Heartbeat(marker) => self.took_for_tuple(marker),
             Named::Nothing(id) => self.complain_unknown(id),
+        }
+    }
+
+    /// A client that knows no heartbeats takes one for a tuple. Its answer is as good as a `sync`.
+    fn took_for_tuple(&mut self, marker: u64) {
+        if !self.synced {
+            self.flow.answer(marker);
         }
     }
 
@@ -55,7 +78,8 @@ impl BoltSession {
     ) {
         let number = match named(id) {
             Named::Tuple(number) => number,
-            Named::Own => return,
+            Named::Tick => return,
+            Named::Heartbeat(marker) => return self.took_for_tuple(marker),
             Named::Nothing(id) => return self.complain_unknown(id),
         };
         if let Some(trace) = trace {
@@ -110,7 +134,8 @@ mod tests {
     #[test]
     fn ids_name_tuples_ticks_or_nothing() {
         assert_eq!(named("1001"), Named::Tuple(1001));
-        assert_eq!(named("-777"), Named::Own);
+        assert_eq!(named(&format!("-{}", heartbeat_id(389))), Named::Heartbeat(389));
+        assert_eq!(named(&format!("-{}", tick_id(389))), Named::Tick);
         assert_eq!(named("hb"), Named::Nothing("hb"));
         assert_eq!(named(""), Named::Nothing(""));
         assert_eq!(named("-"), Named::Nothing("-"));

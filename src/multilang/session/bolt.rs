@@ -10,8 +10,10 @@ use crate::component::{Collector, Context, FailKind};
 use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::super::framing::{Framer, MAX_MESSAGE, Piece};
+use super::super::lessons::Suspicion;
 use super::super::options::CommandOptions;
 use super::ahead::Ahead;
+use super::answers::{heartbeat_id, tick_id};
 use super::desk::Desk;
 use super::due::{ALONE, CHECK};
 use super::flow::Flow;
@@ -52,12 +54,16 @@ pub struct BoltSession {
     /// The last message was an `error`: a `sync` behind it answers nothing.
     pub(super) after_error: bool,
     pub(super) ignored_sync: bool,
+    /// It has answered a heartbeat in its life, so it knows what they are.
+    pub(super) synced: bool,
     pub(super) greeted: bool,
     pub(super) keeps_memory: bool,
     sources: Sources,
     pub(super) liveness: Liveness,
     pub(super) started: Timestamp,
     pub(super) waiting: VecDeque<Tuple>,
+    ticks: u64,
+    /// Marks that were asked of a child of batch frames.
     own_ids: u64,
     pub(super) tick_due: bool,
     last_given: Timestamp,
@@ -94,10 +100,12 @@ impl BoltSession {
             end: Mark::Unasked,
             after_error: false,
             ignored_sync: false,
+            synced: false,
             greeted: false,
             keeps_memory: false,
             started: now,
             waiting: VecDeque::new(),
+            ticks: 0,
             own_ids: 0,
             tick_due: false,
             last_given: now,
@@ -211,13 +219,14 @@ impl BoltSession {
 
     /// Writes a heartbeat.
     pub(super) fn mark(&mut self, now: Timestamp) -> u64 {
-        let id = self.own_id();
+        let marker = self.flow.mark();
+        let id = heartbeat_id(marker);
         let text = format!(
             "{{\"id\":\"-{id}\",\"comp\":null,\"stream\":\"__heartbeat\",\"task\":-1,\"tuple\":[]}}"
         );
         self.outbox.message(text.as_bytes());
         self.last_marker = now;
-        self.flow.mark()
+        marker
     }
 
     pub(super) fn own_id(&mut self) -> u64 {
@@ -232,7 +241,8 @@ impl BoltSession {
             return;
         }
         self.tick_due = false;
-        let id = self.own_id();
+        self.ticks += 1;
+        let id = tick_id(self.ticks);
         let period = seconds(self.settings.tick.unwrap_or_default().as_secs_f64());
         let text = format!(
             "{{\"id\":\"-{id}\",\"comp\":\"__system\",\"stream\":\"__tick\",\"task\":-1,\"tuple\":[{period}]}}"
@@ -292,6 +302,14 @@ impl BoltSession {
         if let Some(Piece::Stray(text) | Piece::Frame(text)) = self.framer.finish() {
             self.desk.stray(&text);
         }
+    }
+
+    /// What the child may have ended on, by what it was sent and did not answer.
+    pub(crate) fn suspicion(&self) -> Option<Suspicion> {
+        let marked = self.flow.before_marker()?;
+        let dealt_with = self.open.oldest().is_none_or(|oldest| oldest > marked);
+        let unknown = !self.synced && !self.outbox.batch() && !self.desk.is_stopping();
+        (dealt_with && unknown).then_some(Suspicion::Heartbeat)
     }
 
     /// The child is gone: everything it held fails at once.

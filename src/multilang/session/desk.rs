@@ -44,6 +44,11 @@ impl Desk {
         self.stopping = true;
     }
 
+    /// Whether the child was told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     /// The last error that the child reported.
     pub(crate) fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()

@@ -71,6 +71,11 @@ impl Flow {
         !self.markers.is_empty()
     }
 
+    /// The last tuple that was given before the oldest marker that is on its way.
+    pub(crate) fn before_marker(&self) -> Option<u64> {
+        self.markers.front().map(|marker| marker.after)
+    }
+
     /// Whether the marker of that number, or a later one, was answered.
     pub(crate) fn is_answered(&self, number: u64) -> bool {
         self.answered >= number
@@ -98,6 +103,13 @@ impl Flow {
         self.taken = self.taken.max(marker.after);
         true
     }
+
+    /// The child answered the marker of that number, and so all before it.
+    pub(crate) fn answer(&mut self, number: u64) {
+        while self.markers.front().is_some_and(|marker| marker.number <= number) {
+            self.sync();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +127,20 @@ mod tests {
         assert_eq!((flow.in_flight(), flow.unmarked()), (1, 1));
         assert!(flow.is_answered(marker));
         assert!(!flow.sync());
+    }
+
+    #[test]
+    fn a_marker_that_is_named_answers_those_before_it() {
+        let mut flow = Flow::new(1);
+        flow.give(1);
+        let first = flow.mark();
+        flow.give(2);
+        let second = flow.mark();
+        assert_eq!(flow.before_marker(), Some(1));
+        flow.answer(second);
+        assert!(flow.is_answered(first) && flow.is_answered(second));
+        assert_eq!((flow.in_flight(), flow.before_marker()), (0, None));
+        flow.answer(99);
     }
 
     #[test]

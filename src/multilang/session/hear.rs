@@ -3,15 +3,15 @@
 use smallvec::SmallVec;
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::component::{Collector, Emission, Level, Tasks};
+use crate::component::{Collector, Emission, Tasks};
 use crate::tuple::{Anchors, Flags, JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Message, each_anchor, each_element, read_tuple};
 use super::ahead::Ahead;
 use super::answers::{Named, named};
 use super::bolt::BoltSession;
+use super::greet::{greet, pass_on};
 use super::open::OpenTuple;
-use super::outbox::BatchLimits;
 use super::settings::SessionError;
 
 /// The open tuples that an emission is anchored to.
@@ -42,44 +42,25 @@ impl BoltSession {
             }
             Message::ResetTimeout { id } => self.reset_timeout(id, now, out),
             Message::Sync if after_error && !self.outbox.batch() => self.ignored_sync = true,
-            Message::Sync => {
-                self.flow.sync();
-            }
+            Message::Sync => self.synced |= self.flow.sync(),
             Message::Error { text } => {
                 self.after_error = true;
                 self.desk.error(text);
             }
-            Message::Log { level, text } => self.desk.log(*level, text),
-            Message::Metrics { name, params } => self.desk.metrics(name, params),
             Message::Pid(hello) => self.greet(hello, now),
             Message::Drained { id } => self.drain = self.drain.answered(id),
             Message::Ended { id } => self.end = self.end.answered(id),
-            Message::Exhausted | Message::Spouted { .. } => {
-                self.desk.complain("unknown_messages", "a bolt sent a message of a spout");
-            }
-            Message::Unknown { text } | Message::Foreign { text } => {
-                let text: String = text.chars().take(200).collect();
-                let text = format!("unknown message: {text}");
-                self.desk.complain("unknown_messages", &text);
-            }
+            _ => pass_on(message, &mut self.desk, "a bolt sent a message of a spout"),
         }
         Ok(())
     }
 
     fn greet(&mut self, hello: &Hello<'_>, now: Timestamp) {
-        if self.greeted {
-            self.desk.complain("unknown_messages", "the child sent its pid again");
-            return;
+        let Self { greeted, settings, outbox, desk, .. } = self;
+        if greet(hello, greeted, settings, outbox, desk) {
+            self.keeps_memory = hello.memory;
+            self.send_waiting(now);
         }
-        self.greeted = true;
-        self.keeps_memory = hello.memory;
-        self.desk.set_pid(&hello.pid);
-        if hello.batch && self.settings.offer_batch {
-            self.outbox.use_batch(BatchLimits::OFFER);
-        }
-        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
-        self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
-        self.send_waiting(now);
     }
 
     /// Inputs that are acked, each with what it emitted: the fast way.
@@ -183,11 +164,20 @@ impl BoltSession {
 
     fn emit(&mut self, emit: &Emit<'_>, out: &mut Collector<'_>) -> Result<(), SessionError> {
         let mut ids = Ids::new();
-        each_anchor(emit.anchors, |id| self.anchor(named(id), &mut ids))?;
+        let mut of_heartbeat = false;
+        each_anchor(emit.anchors, |id| {
+            let id = named(id);
+            of_heartbeat |= matches!(id, Named::Heartbeat(_));
+            self.anchor(id, &mut ids);
+        })?;
         let values = read_tuple(&mut Scanner::new(emit.tuple))?;
         let direct = emit.task.map(TaskId);
         let wants_tasks = emit.wants_tasks && direct.is_none();
         let early = self.ahead.as_mut().filter(|_| wants_tasks).and_then(Ahead::take);
+        if of_heartbeat && ids.is_empty() {
+            self.drop_emission(wants_tasks && early.is_none());
+            return Ok(());
+        }
         let mut tasks = Vec::new();
         let emission = Emission {
             stream: StreamIdx(0),
@@ -208,6 +198,18 @@ impl BoltSession {
         Ok(())
     }
 
+    /// Drops what came of a heartbeat that the child took for a tuple.
+    fn drop_emission(&mut self, wants_tasks: bool) {
+        self.desk.complain(
+            "heartbeats_taken_for_tuples",
+            "the child takes heartbeats for tuples; what it emits for them is dropped \
+             (`heartbeat = false` in the file leaves them out)",
+        );
+        if wants_tasks {
+            self.outbox.task_ids(&[]);
+        }
+    }
+
     fn anchor(&mut self, id: Named<'_>, ids: &mut Ids) {
         match id {
             Named::Tuple(id) => {
@@ -221,7 +223,7 @@ impl BoltSession {
                     );
                 }
             }
-            Named::Own => {}
+            Named::Heartbeat(_) | Named::Tick => {}
             Named::Nothing(id) => self.desk.complain(
                 "anchors_unknown",
                 &format!("emitted with an anchor that never was: {id}"),

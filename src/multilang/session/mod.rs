@@ -8,6 +8,7 @@ mod bolt;
 mod desk;
 mod due;
 mod flow;
+mod greet;
 mod handshake;
 mod hear;
 mod listen;

@@ -13,6 +13,7 @@ use crate::component::{Context, MessageId, Replay, SpoutCollector};
 use crate::tuple::{RawJson, Value};
 
 use super::super::framing::{Framer, MAX_MESSAGE, Piece};
+use super::super::lessons::Suspicion;
 use super::super::options::CommandOptions;
 use super::ahead::Ahead;
 use super::desk::Desk;
@@ -384,6 +385,13 @@ impl SpoutSession {
     /// The child's output is not read for now, so its silence says nothing.
     pub(crate) fn pause(&mut self, now: Timestamp) {
         self.liveness.paused(now);
+    }
+
+    /// What the child may have ended on, by what it was sent and did not answer.
+    pub(crate) fn suspicion(&self) -> Option<Suspicion> {
+        let asked = self.asked.front().filter(|asked| asked.command == Command::Activate);
+        let nothing_else = self.emitted == 0 && !self.desk.is_stopping();
+        asked.filter(|_| nothing_else).map(|_| Suspicion::Activation)
     }
 
     /// The child will write no more: what it left unfinished is text.

@@ -1,12 +1,12 @@
 //! What a spout's child says, and what follows from it. Pure, like the rest of the session.
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::component::{Level, MessageId, SpoutCollector, SpoutEmission, Tasks};
+use crate::component::{MessageId, SpoutCollector, SpoutEmission, Tasks};
 use crate::tuple::{JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Json, Message, each_element, read_tuple};
 use super::ahead::Ahead;
-use super::outbox::BatchLimits;
+use super::greet::{greet, pass_on};
 use super::settings::SessionError;
 use super::spout::SpoutSession;
 
@@ -26,33 +26,18 @@ impl SpoutSession {
             Message::Emit(emit) => self.emit(emit, out)?,
             Message::Sync => self.synced(now),
             Message::Exhausted => self.exhausted = true,
-            Message::Error { text } => self.desk.error(text),
-            Message::Log { level, text } => self.desk.log(*level, text),
-            Message::Metrics { name, params } => self.desk.metrics(name, params),
             Message::Pid(hello) => self.greet(hello, now),
-            Message::Unknown { text } | Message::Foreign { text } => {
-                let text: String = text.chars().take(200).collect();
-                self.desk.complain("unknown_messages", &format!("unknown message: {text}"));
-            }
-            _ => self.desk.complain("unknown_messages", "a spout sent a message of a bolt"),
+            _ => pass_on(message, &mut self.desk, "a spout sent a message of a bolt"),
         }
         Ok(())
     }
 
     fn greet(&mut self, hello: &Hello<'_>, now: Timestamp) {
-        if self.greeted {
-            self.desk.complain("unknown_messages", "the child sent its pid again");
-            return;
+        let Self { greeted, settings, outbox, desk, .. } = self;
+        if greet(hello, greeted, settings, outbox, desk) {
+            self.replay_engine = hello.replay_engine;
+            self.pump(now);
         }
-        self.greeted = true;
-        self.replay_engine = hello.replay_engine;
-        self.desk.set_pid(&hello.pid);
-        if hello.batch && self.settings.offer_batch {
-            self.outbox.use_batch(BatchLimits::OFFER);
-        }
-        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
-        self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
-        self.pump(now);
     }
 
     fn spouted(

@@ -7,6 +7,7 @@ mod bolt_session;
 mod bolt_talk;
 mod bolt_time;
 mod harness;
+mod lessons;
 mod msgpack_transcript;
 mod spout_children;
 mod spout_session;

@@ -110,7 +110,8 @@ struct Player {
     /// Our numbers of spout messages, by the id's JSON, newest last.
     messages: Vec<(String, u64)>,
     tuples: u64,
-    own: u64,
+    heartbeats: u64,
+    ticks: u64,
     urgent: String,
     data: String,
     /// Lines of the probe, and what this engine sent in their place.
@@ -157,7 +158,8 @@ impl Player {
             ids: HashMap::new(),
             messages: Vec::new(),
             tuples: 0,
-            own: 0,
+            heartbeats: 0,
+            ticks: 0,
             urgent: String::new(),
             data: String::new(),
             differences: Vec::new(),
@@ -250,16 +252,16 @@ impl Player {
         match &mut self.session {
             Session::Bolt(session) => match stream {
                 "__heartbeat" => {
-                    self.own += 1;
+                    self.heartbeats += 1;
                     self.now = self.now + Duration::from_secs(1);
                     let mut out = Collector::new(&mut self.out);
                     session.advance(self.now, true, &mut out).unwrap();
-                    Some(format!("-{}", self.own))
+                    Some(format!("-{}", self.heartbeats * 2 - 1))
                 }
                 "__tick" => {
-                    self.own += 1;
+                    self.ticks += 1;
                     session.tick(true);
-                    Some(format!("-{}", self.own))
+                    Some(format!("-{}", self.ticks * 2))
                 }
                 _ => {
                     let mut scanner = Scanner::new(text);
