@@ -27,4 +27,5 @@ bench: ## figures, printed; nothing is judged
 	$(CARGO) bench -j$(JOBS) --bench executor
 	$(CARGO) bench -j$(JOBS) --bench link
 	$(CARGO) build --quiet --release -j$(JOBS)
+	@sh tests/clients.sh
 	python3 benches/topologies.py

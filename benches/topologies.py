@@ -1,19 +1,24 @@
 """Word count through whole topologies, with the release binary: `python3 benches/topologies.py [NAME…]`.
 
 Prints, for each case, sentences a second between the first and the last ack, and CPU seconds of all processes per
-million sentences (start-up included). A sentence has six words; every tuple is acked.
+million sentences (start-up included). A sentence has six words; every tuple is acked. The cases with a client library
+of Storm's need `sh tests/clients.sh`, which installs them as they were released; their scripts are those of the tests.
 """
 
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BINARY = HERE.parent / "target" / "release" / "galewire"
+ROOT = HERE.parent
+BINARY = ROOT / "target" / "release" / "galewire"
+CLIENTS = ROOT / "target" / "clients"
+FOLDER = ROOT / "target" / "bench"
 
 CASES = {
     # name: (topology, sentences, settings)
@@ -22,8 +27,40 @@ CASES = {
     "rust-1-no-acks": ("rust.toml", 6_000_000, {"topology.guarantee": '"at_most_once"'}),
     "python": ("python.toml", 1_500_000, {}),
     "node": ("node.toml", 1_500_000, {}),
+    "python-orjson": ("python.toml", 1_500_000, {"topology.python": f'"{FOLDER}/orjson/bin/python"'}),
     "storm-style-python": ("storm-python.toml", 100_000, {}),
+    "storm.py": ("client.toml", 100_000, {}),
+    "storm.py-on-request": ("client.toml", 10_000, {"bolts.split.task_ids": '"on_request"'}),
+    "storm.js": ("client.toml", 300_000, {}),
+    "streamparse": ("client.toml", 100_000, {}),
 }
+
+# What a client's split is run with, and the files that lie together in its folder.
+SCRIPTS = ROOT / "tests" / "clients" / "scripts"
+COMMANDS = {
+    "storm.py": (["python3", "split.py"], [SCRIPTS / "storm-py" / "split.py", CLIENTS / "storm" / "storm.py"]),
+    "storm.js": (["node", "split.js"], [SCRIPTS / "storm-js" / "split.js", CLIENTS / "storm" / "storm.js"]),
+    "streamparse": (
+        [str(CLIENTS / "python" / "bin" / "python"), "-m", "streamparse.run", "split.Split"],
+        [SCRIPTS / "streamparse" / "src" / "bolts" / "split.py"],
+    ),
+}
+
+
+def prepare(name):
+    """The settings that a case needs beside its own."""
+    if name == "python-orjson" and not (FOLDER / "orjson").exists():
+        subprocess.run([sys.executable, "-m", "venv", FOLDER / "orjson"], check=True)
+        subprocess.run([FOLDER / "orjson" / "bin" / "pip", "install", "--quiet", "orjson"], check=True)
+    client = name.removesuffix("-on-request")
+    if client not in COMMANDS:
+        return {}
+    command, files = COMMANDS[client]
+    folder = FOLDER / client
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder)
+    return {"bolts.split.command": json.dumps(command), "bolts.split.dir": json.dumps(str(folder))}
 
 
 def run(topology, sentences, settings):
@@ -57,6 +94,7 @@ def main():
     print(f"{'case':<22}{'sentences/s':>14}{'words/s':>14}{'CPU s per million':>20}{'start and end s':>18}")
     for name in wanted:
         topology, sentences, settings = CASES[name]
+        settings = {**settings, **prepare(name)}
         idle = start_up(topology, settings)
         count, wall, cpu = run(topology, sentences, settings)
         rate = count / max(wall - idle, 1e-3)
