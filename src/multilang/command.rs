@@ -25,9 +25,13 @@ impl CommandLine {
     /// The command of a component; the SDKs are unpacked in `sdk`.
     pub(super) fn new(options: &CommandOptions, context: &Context, sdk: &Path) -> Self {
         let folder = sdk.to_string_lossy();
-        let argv = options.command.iter().map(|part| part.replace("{sdk}", &folder));
+        // Only the engine's own arguments begin so; what users wrote is passed as it stands.
+        let argument = |part: &String| match part.strip_prefix("{sdk}/") {
+            Some(file) => format!("{folder}/{file}"),
+            None => part.clone(),
+        };
         Self {
-            argv: argv.collect(),
+            argv: options.command.iter().map(argument).collect(),
             dir: options.dir.clone().unwrap_or_else(|| context.dir.clone()),
             env: environment(options, &folder),
         }
@@ -76,9 +80,8 @@ impl CommandLine {
 
 fn environment(options: &CommandOptions, sdk: &str) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> = Vec::new();
-    let own = |name: &str| options.env.contains_key(name);
-    if !options.utf8_locale && !own("LC_ALL") {
-        env.push(("LC_ALL".to_owned(), "C.UTF-8".to_owned()));
+    if let Some(locale) = locale(options) {
+        env.push(("LC_ALL".to_owned(), locale.to_owned()));
     }
     let inherited_path = options.path.as_deref().unwrap_or("/usr/local/bin:/usr/bin:/bin");
     for (name, value) in &options.env {
@@ -100,6 +103,19 @@ fn environment(options: &CommandOptions, sdk: &str) -> Vec<(String, String)> {
         env.push((name.to_owned(), value));
     }
     env
+}
+
+/// The locale to set where none that is inherited says UTF-8: the component's own where that does.
+fn locale(options: &CommandOptions) -> Option<&str> {
+    if options.utf8_locale || options.env.contains_key("LC_ALL") {
+        return None;
+    }
+    let mut own = ["LC_CTYPE", "LANG"].into_iter().filter_map(|name| options.env.get(name));
+    let is_utf8 = |locale: &&String| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    };
+    Some(own.find(is_utf8).map_or("C.UTF-8", String::as_str))
 }
 
 /// The Debian package that a well-known program comes with.
