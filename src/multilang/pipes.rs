@@ -44,6 +44,7 @@ pub(super) enum Ended {
 struct State {
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,
+    output_read: u64,
     output_ended: bool,
     reader_waits_for_space: bool,
     urgent: VecDeque<Vec<u8>>,
@@ -194,6 +195,7 @@ impl Pipes {
 
     pub(super) fn put_output(&self, chunk: &[u8]) {
         let mut state = self.lock();
+        state.output_read += chunk.len() as u64;
         if !state.orphaned {
             state.output_bytes += chunk.len();
             state.output.push_back(chunk.to_vec());
@@ -221,6 +223,11 @@ impl Pipes {
 
     pub(super) fn reader_waits_for_space(&self) -> bool {
         self.lock().reader_waits_for_space
+    }
+
+    /// Bytes of output that were read so far.
+    pub(super) fn output_read(&self) -> u64 {
+        self.lock().output_read
     }
 
     /// The next bytes for the child; `None` when its input ends.
