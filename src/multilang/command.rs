@@ -171,6 +171,29 @@ mod tests {
     }
 
     #[test]
+    fn c05_a_component_may_have_a_utf8_locale_of_its_own() {
+        let all = |env: serde_json::Value| {
+            let options = options(serde_json::json!({
+                "command": ["x"], "utf8_locale": false, "env": env,
+            }));
+            let mut env = environment(&options, "/sdk").into_iter();
+            env.find(|(name, _)| name == "LC_ALL").map(|(_, value)| value)
+        };
+        assert_eq!(all(serde_json::json!({})).as_deref(), Some("C.UTF-8"));
+        assert_eq!(all(serde_json::json!({"LANG": "de_DE.utf8"})).as_deref(), Some("de_DE.utf8"));
+        assert_eq!(all(serde_json::json!({"LANG": "de_DE"})).as_deref(), Some("C.UTF-8"));
+        assert_eq!(all(serde_json::json!({"LC_ALL": "C"})).as_deref(), Some("C"));
+    }
+
+    #[test]
+    fn c05_nothing_else_is_set_so_python_buffers_as_it_likes() {
+        let options = options(serde_json::json!({ "command": ["x"], "utf8_locale": true }));
+        let names: Vec<String> =
+            environment(&options, "/sdk").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["PYTHONPATH", "NODE_PATH"]);
+    }
+
+    #[test]
     fn a_missing_interpreter_names_its_package() {
         let command = CommandLine {
             argv: vec!["python3".to_owned(), "a.py".to_owned()],

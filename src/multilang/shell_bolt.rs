@@ -108,7 +108,8 @@ impl Bolt for ShellBolt {
     }
 
     fn ready(&self) -> bool {
-        !self.closing && self.open.as_ref().is_some_and(|open| open.session.ready() && open.life.has_room())
+        !self.closing
+            && self.open.as_ref().is_some_and(|open| open.session.ready() && open.life.has_room())
     }
 
     fn idle(&mut self, _out: &mut Collector<'_>) -> Result<(), ComponentError> {

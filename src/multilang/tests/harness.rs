@@ -36,6 +36,8 @@ pub(super) struct Recorder {
     pub(super) room: Option<usize>,
     /// Refuses tuples with another number of values.
     pub(super) fields: Option<usize>,
+    /// The tasks that get what is emitted; 5 and 6 where nothing else is said.
+    pub(super) takers: Option<Vec<TaskId>>,
 }
 
 fn edge(anchors: &Anchors) -> u64 {
@@ -58,7 +60,7 @@ impl Recorder {
             });
         }
         if let Some(tasks) = tasks {
-            tasks.extend([TaskId(5), TaskId(6)]);
+            tasks.extend(self.takers.clone().unwrap_or(vec![TaskId(5), TaskId(6)]));
         }
         Ok(())
     }
@@ -140,6 +142,18 @@ pub(super) struct Reports {
 impl Reports {
     pub(super) fn has_log(&self, part: &str) -> bool {
         self.logs.lock().unwrap().iter().any(|(_, line)| line.contains(part))
+    }
+
+    /// The numbers of the lines that contain this.
+    pub(super) fn log_at(&self, part: &str) -> Vec<usize> {
+        let logs = self.logs.lock().unwrap();
+        let numbered = logs.iter().enumerate();
+        numbered.filter(|(_, (_, line))| line.contains(part)).map(|(number, _)| number).collect()
+    }
+
+    pub(super) fn level_of(&self, part: &str) -> Option<Level> {
+        let logs = self.logs.lock().unwrap();
+        logs.iter().find(|(_, line)| line.contains(part)).map(|(level, _)| *level)
     }
 
     pub(super) fn has_error(&self, part: &str) -> bool {

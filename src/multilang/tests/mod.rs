@@ -7,6 +7,7 @@ mod bolt_talk;
 mod bolt_time;
 mod harness;
 mod msgpack_transcript;
+mod requirements;
 mod spout_children;
 mod spout_session;
 mod transcripts;
