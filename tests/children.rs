@@ -171,8 +171,7 @@ for t in stream:
 fn c47_the_death_of_a_child_leaves_its_worker_and_its_neighbours_alone() {
     let body = r"
 for t in stream:
-    open(sys.argv[0] + '.seen', 'a').write('x\
-')
+    open(sys.argv[0] + '.seen', 'a').write('x\n')
     send({'command': 'ack', 'id': t['id']})
 ";
     let restart = "restart = { backoff = \"10ms..20ms\" }";

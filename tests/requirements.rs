@@ -41,7 +41,9 @@ fn tests() -> BTreeMap<u32, Vec<String>> {
             }
         }
     }
-    all.values_mut().for_each(|names| names.sort());
+    for names in all.values_mut() {
+        names.sort();
+    }
     all
 }
 

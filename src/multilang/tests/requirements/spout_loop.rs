@@ -62,12 +62,16 @@ fn c37_a_spout_may_speak_before_the_first_command_and_after_a_sync() {
         r#"{"command":"metrics","name":"hits","params":{"type":"counter","add":1}}"#.to_owned(),
     ];
     let mut talk = Talk::storm();
-    all.iter().for_each(|message| talk.hear(message));
+    for message in &all {
+        talk.hear(message);
+    }
     assert_eq!(talk.sent(), command("activate", "\"\""));
     talk.hear(SYNC);
     talk.want(1);
     talk.hear(SYNC);
-    all.iter().for_each(|message| talk.hear(message));
+    for message in &all {
+        talk.hear(message);
+    }
     assert_eq!(talk.out.emitted().len(), 2);
     assert_eq!(talk.world.reports.log_at("said").len(), 2);
     assert_eq!(talk.world.reports.errors.lock().unwrap().len(), 2);
@@ -117,7 +121,7 @@ fn c39_a_client_that_never_syncs_acks_and_fails_is_waited_for_once() {
     talk.session.fail(MessageId(FIRST + 5));
     talk.pass(Duration::ZERO);
     assert_eq!(talk.sent(), command("ack", "4") + &command("fail", "5"));
-    assert_eq!(talk.world.reports.log_at("does not answer").len(), 2);
+    assert_eq!(talk.world.reports.log_at("does not answer").len(), 1);
     assert_eq!(talk.world.reports.level_of("does not answer `ack`"), Some(Level::Warn));
     assert_eq!(talk.want(1), Wanted::Asked);
     assert_eq!(talk.sent(), command("next", "\"\""));
