@@ -284,3 +284,19 @@ impl Pipes {
         self.waker.ring();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c46_an_end_is_told_only_when_all_output_was_taken() {
+        let pipes = Pipes::new(Signal::new());
+        pipes.put_output(b"last words");
+        pipes.end_output();
+        pipes.end(Ended::NotStarted(io::ErrorKind::NotFound.into()));
+        assert!(pipes.take_ended().is_none());
+        assert_eq!(pipes.take_output().unwrap(), b"last words");
+        assert!(pipes.take_ended().is_some());
+    }
+}
