@@ -121,7 +121,7 @@ hello()
 while True:
     signal.pause()
 "#;
-    let mut rig = BoltRig::new(python(script, json!({"stop_grace_ms": 300})));
+    let mut rig = BoltRig::new(python(script, json!({"stop_grace_ms": 1000})));
     rig.until("up", |rig| rig.world.reports.has_log("is up"));
     rig.close();
     let logs = rig.world.reports.logs.lock().unwrap();

@@ -38,7 +38,7 @@ fn c48_a_childs_input_ends_first_and_a_grace_is_given() {
 
 #[test]
 fn c48_a_child_that_stays_gets_sigterm_after_the_grace() {
-    let rig = stopped("time.sleep(1000)", 300);
+    let rig = stopped("time.sleep(1000)", 1000);
     let (input, term) = (rig.world.reports.log_at("no more input"), "terminated");
     assert!(input < rig.world.reports.log_at(term), "{:?}", rig.world.reports);
 }
