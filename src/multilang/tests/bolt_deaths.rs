@@ -186,8 +186,9 @@ fn a_missing_program_is_hopeless_and_says_so() {
 
 #[test]
 fn c13_a_handshake_without_an_answer_fails_with_the_childs_stderr() {
-    let script = "print('loading the model', file=sys.stderr, flush=True)\ntime.sleep(1000)";
-    let mut rig = BoltRig::new(python(script, json!({"handshake_timeout_ms": 1500})));
+    let script = "echo loading the model >&2; exec sleep 1000";
+    let command = json!({"command": ["sh", "-c", script], "handshake_timeout_ms": 1500});
+    let mut rig = BoltRig::new(options(command));
     let error = rig.death();
     assert!(error.message.contains("did not answer the handshake within 1500ms"), "{error}");
     assert!(error.detail.unwrap().contains("loading the model"));
