@@ -59,7 +59,7 @@ fn a_bolt_that_raises_fails_the_tuple_and_shows_its_traceback() {
 }
 
 #[test]
-fn a_bolt_that_exits_with_0_is_started_again() {
+fn c46_a_bolt_that_exits_with_0_is_started_again() {
     let python = "import galewire, os\n\n@galewire.bolt\ndef citizen(number):\n    \
                   if number == 7 and not os.path.exists('left'):\n        \
                   open('left', 'w').close()\n        os._exit(0)\n    yield number\n";

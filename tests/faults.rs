@@ -100,7 +100,7 @@ fn a_stopped_worker_is_replaced_and_loses_nothing() {
 }
 
 #[test]
-fn no_process_outlives_a_killed_supervisor() {
+fn c06_no_process_outlives_a_killed_supervisor() {
     let project = pipeline();
     let run = project.start(&[]);
     wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));

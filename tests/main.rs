@@ -9,6 +9,8 @@ mod bolt_command;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod children;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod delivery;
@@ -27,6 +29,8 @@ mod ids_ahead;
 mod kinds;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod requirements;
 #[cfg(test)]
 mod scaffold;
 #[cfg(test)]

@@ -87,3 +87,28 @@ impl Grouping {
         Self { name, fields, indexes }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c10_groupings_have_the_names_that_clients_of_storm_know() {
+        let known = [
+            "FIELDS",
+            "SHUFFLE",
+            "ALL",
+            "NONE",
+            "DIRECT",
+            "CUSTOM_OBJECT",
+            "CUSTOM_SERIALIZED",
+            "LOCAL_OR_SHUFFLE",
+        ];
+        let names =
+            GroupingName::PLAIN.iter().chain(&[GroupingName::Fields, GroupingName::PartialKey]);
+        for name in names {
+            assert!(known.contains(&name.storm_name()), "{name:?}");
+        }
+        assert_eq!(GroupingName::Global.storm_name(), "FIELDS");
+    }
+}

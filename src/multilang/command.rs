@@ -25,9 +25,13 @@ impl CommandLine {
     /// The command of a component; the SDKs are unpacked in `sdk`.
     pub(super) fn new(options: &CommandOptions, context: &Context, sdk: &Path) -> Self {
         let folder = sdk.to_string_lossy();
-        let argv = options.command.iter().map(|part| part.replace("{sdk}", &folder));
+        // Only the engine's own arguments begin so; what users wrote is passed as it stands.
+        let argument = |part: &String| match part.strip_prefix("{sdk}/") {
+            Some(file) => format!("{folder}/{file}"),
+            None => part.clone(),
+        };
         Self {
-            argv: argv.collect(),
+            argv: options.command.iter().map(argument).collect(),
             dir: options.dir.clone().unwrap_or_else(|| context.dir.clone()),
             env: environment(options, &folder),
         }
@@ -76,9 +80,8 @@ impl CommandLine {
 
 fn environment(options: &CommandOptions, sdk: &str) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> = Vec::new();
-    let own = |name: &str| options.env.contains_key(name);
-    if !options.utf8_locale && !own("LC_ALL") {
-        env.push(("LC_ALL".to_owned(), "C.UTF-8".to_owned()));
+    if let Some(locale) = locale(options) {
+        env.push(("LC_ALL".to_owned(), locale.to_owned()));
     }
     let inherited_path = options.path.as_deref().unwrap_or("/usr/local/bin:/usr/bin:/bin");
     for (name, value) in &options.env {
@@ -100,6 +103,19 @@ fn environment(options: &CommandOptions, sdk: &str) -> Vec<(String, String)> {
         env.push((name.to_owned(), value));
     }
     env
+}
+
+/// The locale to set where none that is inherited says UTF-8: the component's own where that does.
+fn locale(options: &CommandOptions) -> Option<&str> {
+    if options.utf8_locale || options.env.contains_key("LC_ALL") {
+        return None;
+    }
+    let mut own = ["LC_CTYPE", "LANG"].into_iter().filter_map(|name| options.env.get(name));
+    let is_utf8 = |locale: &&String| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    };
+    Some(own.find(is_utf8).map_or("C.UTF-8", String::as_str))
 }
 
 /// The Debian package that a well-known program comes with.
@@ -152,6 +168,29 @@ mod tests {
         assert_eq!(get("NODE_PATH"), "/sdk/node:/mine");
         assert_eq!(get("PATH"), "/bin:/opt/bin");
         assert_eq!(get("LC_ALL"), "C.UTF-8");
+    }
+
+    #[test]
+    fn c05_a_component_may_have_a_utf8_locale_of_its_own() {
+        let all = |env: serde_json::Value| {
+            let options = options(serde_json::json!({
+                "command": ["x"], "utf8_locale": false, "env": env,
+            }));
+            let mut env = environment(&options, "/sdk").into_iter();
+            env.find(|(name, _)| name == "LC_ALL").map(|(_, value)| value)
+        };
+        assert_eq!(all(serde_json::json!({})).as_deref(), Some("C.UTF-8"));
+        assert_eq!(all(serde_json::json!({"LANG": "de_DE.utf8"})).as_deref(), Some("de_DE.utf8"));
+        assert_eq!(all(serde_json::json!({"LANG": "de_DE"})).as_deref(), Some("C.UTF-8"));
+        assert_eq!(all(serde_json::json!({"LC_ALL": "C"})).as_deref(), Some("C"));
+    }
+
+    #[test]
+    fn c05_nothing_else_is_set_so_python_buffers_as_it_likes() {
+        let options = options(serde_json::json!({ "command": ["x"], "utf8_locale": true }));
+        let names: Vec<String> =
+            environment(&options, "/sdk").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["PYTHONPATH", "NODE_PATH"]);
     }
 
     #[test]

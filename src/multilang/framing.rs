@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_ends_at_the_line_end_however_it_is_spelled() {
+    fn c16_a_frame_ends_at_the_line_end_however_it_is_spelled() {
         let expected = ["frame {\"a\":\n 1}", "frame {}"];
         assert_eq!(pieces(&[b"{\"a\":\n 1}\nend\n{}\nend\n"]), expected);
         let with_returns: &[u8] = b"{\"a\":1}\r\nend\r\n";
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_start_no_message_are_stray_at_once() {
+    fn c17_lines_that_start_no_message_are_stray_at_once() {
         let mut framer = Framer::new(Protocol::Json, MAX_MESSAGE);
         framer.push(b"hello\n[INFO] starting\n");
         assert_eq!(framer.next_piece(), Ok(Some(Piece::Stray("hello".into()))));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_left_at_the_end_are_stray() {
+    fn c18_bytes_left_at_the_end_are_stray() {
         assert_eq!(pieces(&[b"{}\nend\nExiting"]), ["frame {}", "stray Exiting"]);
         assert_eq!(pieces(&[b"{}\nend\n\n"]), ["frame {}", "stray "]);
     }

@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_an_emit_may_be_absent_or_null() {
+    fn c25_task_stream_and_need_task_ids_may_be_absent_or_null() {
         let bare = emit(r#"{"command":"emit","tuple":["a"]}"#);
         let nulls = emit(
             r#"{"tuple":["a"],"stream":null,"task":null,"need_task_ids":null,"anchors":null,"id":null,"command":"emit"}"#,
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_may_be_a_list_a_string_or_nothing() {
+    fn c25_anchors_may_be_a_list_a_string_or_nothing() {
         assert_eq!(anchors(r#"{"command":"emit","anchors":["1","2"]}"#), ["1", "2"]);
         assert_eq!(anchors(r#"{"command":"emit","anchors":"1"}"#), ["1"]);
         assert_eq!(anchors(r#"{"command":"emit","anchors":[]}"#), [""; 0]);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn spout_ids_keep_their_json() {
+    fn c35_spout_ids_keep_their_json() {
         for id in ["0", "\"\"", "false", "{\"a\": 1}", "\"u-1\"", "1.50"] {
             let text = format!(r#"{{"command":"emit","id":{id},"tuple":[1]}}"#);
             assert_eq!(emit(&text).id, Some(id));
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn values_keep_their_bytes_and_a_scalar_is_a_tuple_of_one() {
+    fn c22_a_scalar_is_a_tuple_of_one_and_values_keep_their_bytes() {
         let text = r#"[NaN, Infinity, 1180591620717411303424, 1e-07, -0.0, null, true, {"k": [1]}, "\ud800"]"#;
         let values = read_tuple(&mut Scanner::new(text)).unwrap();
         let back: Vec<String> = values.iter().map(Value::to_json).collect();
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_level_that_is_no_number_is_info() {
+    fn c50_a_log_level_that_is_absent_or_no_number_is_info() {
         let level_of = |text: &str| match one(text) {
             Message::Log { level, .. } => level,
             other => panic!("{other:?}"),

@@ -162,8 +162,10 @@ impl CommandOptions {
 
     /// What the session is told.
     pub(super) fn settings(&self, context: &Context) -> Settings {
-        let strict = self.language() == Some(Language::Node) && self.protocol == Protocol::Json;
-        let numbers = if strict { Numbers::Strict } else { Numbers::AsTheyAre };
+        // Python alone reads `NaN` in JSON; everybody reads it in msgpack.
+        let lenient = self.language() == Some(Language::Python);
+        let lenient = lenient || self.protocol == Protocol::Msgpack;
+        let numbers = if lenient { Numbers::AsTheyAre } else { Numbers::Strict };
         Settings {
             protocol: self.protocol,
             offer_batch: self.offers_batch(),

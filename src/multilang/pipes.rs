@@ -46,6 +46,7 @@ pub(super) enum Ended {
 struct State {
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,
+    output_read: u64,
     output_ended: bool,
     reader_waits_for_space: bool,
     urgent: VecDeque<Vec<u8>>,
@@ -235,6 +236,7 @@ impl Pipes {
 
     pub(super) fn put_output(&self, chunk: &[u8]) {
         let mut state = self.lock();
+        state.output_read += chunk.len() as u64;
         if !state.orphaned {
             state.output_bytes += chunk.len();
             state.output.push_back(chunk.to_vec());
@@ -262,6 +264,11 @@ impl Pipes {
 
     pub(super) fn reader_waits_for_space(&self) -> bool {
         self.lock().reader_waits_for_space
+    }
+
+    /// Bytes of output that were read so far.
+    pub(super) fn output_read(&self) -> u64 {
+        self.lock().output_read
     }
 
     /// The next bytes for the child; `None` when its input ends.
@@ -322,5 +329,68 @@ impl Pipes {
         state.ended = Some(ended);
         drop(state);
         self.waker.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pipe whose writing end is lent, and its reading end; neither blocks.
+    fn lent() -> (Pipes, std::fs::File) {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        let (read, write) = nix::unistd::pipe().unwrap();
+        for end in [&read, &write] {
+            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        }
+        let pipes = Pipes::new(Signal::new());
+        pipes.lend_stdin(write);
+        (pipes, read.into())
+    }
+
+    fn read_all(pipe: &mut std::fs::File) -> Vec<u8> {
+        use std::io::Read as _;
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+            bytes.extend_from_slice(&chunk[..count]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn c32_an_answer_is_in_the_pipe_without_another_thread() {
+        let (pipes, mut child) = lent();
+        pipes.send(b"[5]\nend\n".to_vec(), b"{}\nend\n".to_vec());
+        assert_eq!(read_all(&mut child), b"[5]\nend\n{}\nend\n");
+        assert!(pipes.has_room());
+    }
+
+    #[tokio::test]
+    async fn c32_nothing_overtakes_the_rest_of_what_was_begun() {
+        let (pipes, mut child) = lent();
+        let long = vec![b'x'; 200 << 10];
+        pipes.send(Vec::new(), long.clone());
+        pipes.send(b"[5]\nend\n".to_vec(), b"{}".to_vec());
+        let mut got = read_all(&mut child);
+        assert!(!got.is_empty() && got.len() < long.len());
+        for _ in 0..3 {
+            let bytes = pipes.next_input().await.unwrap();
+            pipes.written(bytes.len());
+            got.extend(bytes);
+        }
+        assert_eq!(got, [&long[..], b"[5]\nend\n", b"{}"].concat());
+        assert!(pipes.has_room());
+    }
+
+    #[test]
+    fn c46_an_end_is_told_only_when_all_output_was_taken() {
+        let pipes = Pipes::new(Signal::new());
+        pipes.put_output(b"last words");
+        pipes.end_output();
+        pipes.end(Ended::NotStarted(io::ErrorKind::NotFound.into()));
+        assert!(pipes.take_ended().is_none());
+        assert_eq!(pipes.take_output().unwrap(), b"last words");
+        assert!(pipes.take_ended().is_some());
     }
 }

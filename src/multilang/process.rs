@@ -28,6 +28,8 @@ const CHUNK: usize = 64 << 10;
 const PULSE: Duration = Duration::from_millis(250);
 /// How long the pipes of a dead child may stay open in the hands of its own children.
 const LEFTOVERS: Duration = Duration::from_millis(500);
+/// More than this a pipe never holds: what comes behind it, a dead child has not written.
+const LARGEST_PIPE: u64 = 1 << 20;
 /// A longer line of stderr is cut into lines of this length.
 const MAX_STDERR_LINE: usize = 16 << 10;
 
@@ -90,7 +92,7 @@ async fn run(
         .stdout
         .take()
         .map(|stdout| io.spawn(Job::Owned("child stdout"), read_output(stdout, pipes.clone())));
-    let stderr = child.stderr.take().map(|stderr| {
+    let mut stderr = child.stderr.take().map(|stderr| {
         let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
         io.spawn(Job::Owned("child stderr"), job)
     });
@@ -105,6 +107,11 @@ async fn run(
     pipes.set_pid(None);
     pipes.break_input();
     clear_leftovers(&group, &pipes).await;
+    if let Some(stderr) = &mut stderr {
+        // Its last words explain its death. Who holds the pipe open now has left the group.
+        let read = timeout(LEFTOVERS, stderr).await.is_ok();
+        tracing::trace!(read, "the rest of stderr");
+    }
     std::mem::forget(group); // All of it is dead and reaped, or has left the group.
     let jobs = [reader, stderr, writer];
     for job in jobs.iter().flatten() {
@@ -250,14 +257,22 @@ async fn clear_leftovers(group: &Group, pipes: &Pipes) {
         return;
     }
     signal_group(group.0, Signal::SIGKILL);
+    let at_death = pipes.output_read();
     loop {
+        let before = pipes.output_read();
         let ended = timeout(LEFTOVERS, pipes.output_ended()).await.is_ok();
-        // What is in the pipe is read to its end, however slow the component is.
-        if ended || !pipes.reader_waits_for_space() {
+        let (now, waits) = (pipes.output_read(), pipes.reader_waits_for_space());
+        if ended || is_read_up(at_death, before, now, waits) {
             break;
         }
     }
     pipes.end_output();
+}
+
+/// Whether all that a dead child wrote was read, although the pipe is still open: what is in it is
+/// read to its end, however slow the component is.
+fn is_read_up(at_death: u64, before: u64, now: u64, waits_for_space: bool) -> bool {
+    now - at_death > LARGEST_PIPE || now == before && !waits_for_space
 }
 
 async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
@@ -328,4 +343,17 @@ async fn read_stderr(
         }
     }
     say(&rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c46_what_a_dead_child_wrote_is_read_however_slow_its_reader_is() {
+        assert!(!is_read_up(0, 100, 100, true), "the component has no room");
+        assert!(!is_read_up(0, 100, 200, false), "it is being read");
+        assert!(is_read_up(0, 100, 100, false), "nothing comes any more");
+        assert!(is_read_up(0, 100, LARGEST_PIPE + 1, false), "somebody else writes now");
+    }
 }

@@ -86,22 +86,24 @@ mod tests {
     }
 
     #[test]
-    fn clean_frames_are_taken_whole() {
+    fn c17_clean_frames_are_taken_whole() {
         assert_eq!(stray_and_count("{\"command\":\"sync\"}"), ("", 1));
         assert_eq!(stray_and_count("{\"command\":\n\"sync\"}"), ("", 1));
         assert_eq!(stray_and_count("[{\"done\":1,\"count\":2},{\"command\":\"sync\"}]"), ("", 2));
     }
 
     #[test]
-    fn printed_lines_before_a_message_are_stray() {
+    fn c17_printed_lines_before_a_message_are_stray() {
         assert_eq!(
             stray_and_count("[1, 2\nx\n{\"command\":\"ack\",\"id\":\"1\"}"),
             ("[1, 2\nx", 1)
         );
+        // A suffix is only looked for from `{"` on, so this is the last line's own merit.
+        assert_eq!(stray_and_count("[1, 2\n{ \"command\": \"sync\" }"), ("[1, 2", 1));
     }
 
     #[test]
-    fn printed_text_on_the_line_of_a_message_is_stray() {
+    fn c17_printed_text_on_the_line_of_a_message_is_stray() {
         assert_eq!(
             stray_and_count("debug {\"k\": 1} {\"command\":\"emit\",\"tuple\":[{\"k\":[1]}]}"),
             ("debug {\"k\": 1} ", 1)

@@ -112,7 +112,8 @@ impl Bolt for ShellBolt {
     }
 
     fn ready(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.session.ready() && open.life.has_room())
+        !self.closing
+            && self.open.as_ref().is_some_and(|open| open.session.ready() && open.life.has_room())
     }
 
     fn idle(&mut self, _out: &mut Collector<'_>) -> Result<(), ComponentError> {
@@ -143,7 +144,13 @@ impl Bolt for ShellBolt {
     fn end(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
         let at = now();
         self.turn(at, out)?;
-        Ok(self.mark(|session| session.end(at)))
+        if !self.closing && self.mark(|session| session.end(at)) == Progress::Pending {
+            return Ok(Progress::Pending);
+        }
+        // Storm's clients know no other end than that of their input, and some emit what they have
+        // kept only then. So the mark passes behind all of it.
+        let is_told = self.open.as_ref().is_none_or(|open| open.session.is_batch());
+        Ok(if is_told && !self.closing { Progress::Done } else { self.close(out) })
     }
 
     fn holds_memory(&self) -> bool {

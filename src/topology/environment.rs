@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_locale_variable_decides() {
+    fn c05_the_first_locale_variable_that_is_set_decides() {
         assert!(Environment::of([("LANG", "en_US.UTF-8")]).utf8_locale());
         assert!(!Environment::of([("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).utf8_locale());
         assert!(Environment::of([("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]).utf8_locale());

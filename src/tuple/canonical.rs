@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_value_hash_alike() {
+    fn c21_spellings_of_one_value_hash_alike() {
         for (left, right) in [
             ("1", "1.0"),
             ("100", "1e2"),

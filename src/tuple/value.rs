@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scanned_json_keeps_what_parsing_would_spoil() {
+    fn c19_scanned_json_keeps_what_parsing_would_spoil() {
         for text in
             ["1180591620717411303424", "1e400", "-0.0", "\"\\ud800\"", "\"\\u0061\"", "[1.0]"]
         {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn json_out_is_ascii_on_one_line() {
+    fn c15_json_out_is_ascii_on_one_line() {
         let value = Value::Json(RawJson::new("{\"k\" :\n [\"日本 𝄞\"]}").unwrap());
         assert_eq!(value.to_json(), "{\"k\" :  [\"\\u65e5\\u672c \\ud834\\udd1e\"]}");
         assert_eq!(Value::from("a\n\u{1}\"\\é").to_json(), "\"a\\n\\u0001\\\"\\\\\\u00e9\"");

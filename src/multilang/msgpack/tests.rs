@@ -58,7 +58,7 @@ fn values_are_packed_in_their_shortest_form() {
 }
 
 #[test]
-fn both_generations_of_text_are_read_and_bytes_become_base64() {
+fn c53_both_generations_of_text_are_read_and_bytes_become_base64() {
     assert_eq!(decode(b"\xda\x00\x01a").unwrap(), "\"a\"");
     assert_eq!(decode(b"\xd9\x01a").unwrap(), "\"a\"");
     assert_eq!(decode(b"\xa2\xff!").unwrap(), "\"\\ufffd!\"");
@@ -96,7 +96,7 @@ fn numbers_of_every_width_are_read() {
 }
 
 #[test]
-fn printed_text_between_maps_is_stray() {
+fn c53_printed_text_between_maps_is_stray() {
     let bytes = "naïve ’text’\n\u{1}\nlast".as_bytes();
     let chunks = [bytes, b"\x81\xa1a\x01\x80"];
     let expected =

@@ -76,18 +76,18 @@ impl BoltSession {
         trace: Option<&str>,
         out: &mut Collector<'_>,
     ) {
-        let number = match named(id) {
-            Named::Tuple(number) => number,
-            Named::Tick => return,
-            Named::Heartbeat(marker) => return self.took_for_tuple(marker),
-            Named::Nothing(id) => return self.complain_unknown(id),
-        };
         if let Some(trace) = trace {
             self.desk.error(trace);
         }
         if let (None, Some(reason)) = (trace, reason) {
             self.desk.log(Level::Warn, &format!("failed a tuple: {reason}"));
         }
+        let number = match named(id) {
+            Named::Tuple(number) => number,
+            Named::Tick => return,
+            Named::Heartbeat(marker) => return self.took_for_tuple(marker),
+            Named::Nothing(id) => return self.complain_unknown(id),
+        };
         match self.open.remove(number) {
             Some(tuple) if tuple.failed => {}
             Some(tuple) => out.fail(tuple.ticket, reason.unwrap_or("failed by the bolt")),

@@ -147,6 +147,11 @@ impl BoltSession {
         behind.filter_map(|id| self.open.get(id)).map(|tuple| tuple.since).next()
     }
 
+    /// Whether the child takes batch frames, and with them marks.
+    pub fn is_batch(&self) -> bool {
+        self.outbox.batch()
+    }
+
     /// Whether the child says that it keeps something in memory.
     pub fn keeps_memory(&self) -> bool {
         self.keeps_memory
@@ -271,6 +276,10 @@ impl BoltSession {
             Heard::Message(message) => self.hear(message, now, out),
             Heard::Stray(text) => {
                 self.desk.stray(text);
+                Ok(())
+            }
+            Heard::Unreadable(frame) => {
+                self.desk.unreadable(frame);
                 Ok(())
             }
         });

@@ -61,6 +61,16 @@ impl Desk {
         }
     }
 
+    /// A frame without a message: what it was to say is lost, so this is more than stray text.
+    pub(crate) fn unreadable(&mut self, frame: &str) {
+        if self.stopping {
+            return;
+        }
+        let start: String = frame.trim_start().chars().take(60).collect();
+        let message = format!("sent a frame that no message can be read from: {start:?}");
+        self.refuse("frames_unreadable", &message);
+    }
+
     /// A `log` message.
     pub(crate) fn log(&self, level: Level, text: &str) {
         self.reporter.log(level, text);

@@ -24,6 +24,8 @@ pub(crate) struct Flow {
     /// How many markers were written, and up to which they are answered.
     written: u64,
     answered: u64,
+    /// Up to which they count as answered for the window: a doubtful answer is enough for that.
+    credited: u64,
 }
 
 impl Flow {
@@ -35,6 +37,7 @@ impl Flow {
             markers: VecDeque::new(),
             written: 0,
             answered: 0,
+            credited: 0,
         }
     }
 
@@ -68,7 +71,7 @@ impl Flow {
 
     /// Whether a marker is on its way.
     pub(crate) fn is_marked(&self) -> bool {
-        !self.markers.is_empty()
+        self.markers.back().is_some_and(|marker| marker.number > self.credited)
     }
 
     /// The last tuple that was given before the oldest marker that is on its way.
@@ -96,11 +99,11 @@ impl Flow {
 
     /// The child answered a marker. False where none was on its way.
     pub(crate) fn sync(&mut self) -> bool {
+        self.doubtful_sync();
         let Some(marker) = self.markers.pop_front() else {
             return false;
         };
         self.answered = marker.number;
-        self.taken = self.taken.max(marker.after);
         true
     }
 
@@ -108,6 +111,16 @@ impl Flow {
     pub(crate) fn answer(&mut self, number: u64) {
         while self.markers.front().is_some_and(|marker| marker.number <= number) {
             self.sync();
+        }
+    }
+
+    /// The child answered a marker, or nothing: some clients send a `sync` behind each error. The
+    /// window opens, as the pipe holds back what is too much; `answered` stays, as marks rely on it.
+    pub(crate) fn doubtful_sync(&mut self) {
+        let next = self.markers.iter().find(|marker| marker.number > self.credited);
+        if let Some(marker) = next {
+            self.credited = marker.number;
+            self.taken = self.taken.max(marker.after);
         }
     }
 }
@@ -141,6 +154,21 @@ mod tests {
         assert!(flow.is_answered(first) && flow.is_answered(second));
         assert_eq!((flow.in_flight(), flow.before_marker()), (0, None));
         flow.answer(99);
+    }
+
+    #[test]
+    fn a_doubtful_answer_opens_the_window_and_answers_no_marker() {
+        let mut flow = Flow::new(1);
+        flow.give(1);
+        let marker = flow.mark();
+        flow.doubtful_sync();
+        assert_eq!((flow.in_flight(), flow.is_marked()), (0, false));
+        assert!(!flow.is_answered(marker));
+        flow.give(2);
+        flow.mark();
+        assert!(flow.sync());
+        assert!(flow.is_answered(marker));
+        assert_eq!(flow.in_flight(), 0);
     }
 
     #[test]

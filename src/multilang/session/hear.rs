@@ -41,7 +41,10 @@ impl BoltSession {
                 self.fail(id, reason.as_deref(), trace.as_deref(), out);
             }
             Message::ResetTimeout { id } => self.reset_timeout(id, now, out),
-            Message::Sync if after_error && !self.outbox.batch() => self.ignored_sync = true,
+            Message::Sync if after_error && !self.outbox.batch() => {
+                self.ignored_sync = true;
+                self.flow.doubtful_sync();
+            }
             Message::Sync => self.synced |= self.flow.sync(),
             Message::Error { text } => {
                 self.after_error = true;

@@ -11,6 +11,8 @@ pub(super) enum Heard<'a> {
     Message(&'a Message<'a>),
     /// Text that is no message.
     Stray(&'a str),
+    /// A frame that no message was found in. Its text comes as stray too.
+    Unreadable(&'a str),
 }
 
 /// Adds a chunk and calls `hear` with everything that is whole now.
@@ -34,6 +36,9 @@ pub(super) fn listen(
         let found = salvage(frame);
         if !found.stray.is_empty() {
             hear(Heard::Stray(found.stray))?;
+        }
+        if found.messages.is_empty() && !found.stray.trim().is_empty() {
+            hear(Heard::Unreadable(frame))?;
         }
         for message in &found.messages {
             hear(Heard::Message(message))?;

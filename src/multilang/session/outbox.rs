@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_children_get_null_for_numbers_they_cannot_read() {
+    fn c20_strict_children_get_null_for_numbers_they_cannot_read() {
         let write = |value: Value| {
             let mut out = Vec::new();
             write_value(&value, Numbers::Strict, &mut out);

@@ -376,6 +376,10 @@ impl SpoutSession {
                 self.desk.stray(text);
                 Ok(())
             }
+            Heard::Unreadable(frame) => {
+                self.desk.unreadable(frame);
+                Ok(())
+            }
         });
         self.framer = framer;
         self.refill(out);

@@ -33,12 +33,12 @@ fn a_bolt_splits_acks_and_stops_cleanly() {
 }
 
 #[test]
-fn the_handshake_tells_config_context_and_folders() {
+fn c07_the_handshake_has_config_context_and_a_folder_for_pid_files() {
     let script = r#"
 h = hello()
 for t in tuples():
     emit(t, h["conf"]["galewire.config"], h["conf"]["min"], h["context"]["componentid"],
-         os.path.isdir(h["pidDir"]), os.environ["EXTRA"], os.getcwd() == os.path.realpath(os.getcwd()),
+         os.access(h["pidDir"], os.W_OK) and not h["pidDir"].endswith("/"), os.environ["EXTRA"], os.getcwd() == os.path.realpath(os.getcwd()),
          os.environ["PYTHONPATH"].endswith("/sdk/python"), "galewire.batch" in h["conf"])
     ack(t)
 "#;
@@ -50,7 +50,7 @@ for t in tuples():
 }
 
 #[test]
-fn prints_become_log_lines_and_the_tuple_counts() {
+fn c17_prints_become_log_lines_and_the_tuple_counts() {
     let script = r#"
 hello()
 for t in tuples():
@@ -68,7 +68,7 @@ for t in tuples():
 }
 
 #[test]
-fn a_child_that_never_acks_keeps_being_fed() {
+fn c28_a_child_that_never_acks_keeps_being_fed() {
     let script = r#"
 hello()
 seen = 0
@@ -111,7 +111,7 @@ for t in tuples():
 }
 
 #[test]
-fn a_flood_on_stderr_never_blocks_the_child() {
+fn c49_a_flood_on_stderr_never_blocks_the_child() {
     let script = r#"
 hello()
 for _ in range(20000):
@@ -125,7 +125,7 @@ for t in tuples():
 }
 
 #[test]
-fn a_large_tuple_goes_there_and_back() {
+fn c16_a_large_tuple_goes_there_and_back() {
     let mut rig = BoltRig::new(python(SPLIT, json!({})));
     let large = "z".repeat(8 << 20);
     rig.give(text(1, &large));
@@ -134,7 +134,7 @@ fn a_large_tuple_goes_there_and_back() {
 }
 
 #[test]
-fn task_ids_reach_a_child_that_waits_for_them() {
+fn c30_task_ids_reach_a_child_that_waits_for_them() {
     let script = r#"
 hello()
 for t in tuples():
@@ -186,7 +186,7 @@ while True:
 }
 
 #[test]
-fn ticks_come_as_storm_sends_them() {
+fn c44_ticks_come_as_storm_sends_them_also_with_a_fraction() {
     let script = r#"
 hello()
 for t in tuples():
@@ -204,7 +204,7 @@ for t in tuples():
 }
 
 #[test]
-fn node_children_get_null_where_python_says_nan() {
+fn c20_node_children_get_null_where_python_says_nan() {
     let script = r"
 const rl = require('readline').createInterface({ input: process.stdin });
 let lines = [];

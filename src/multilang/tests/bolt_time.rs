@@ -85,7 +85,7 @@ fn tuples_that_wait_behind_a_slow_one_do_not_count_as_hanging() {
 }
 
 #[test]
-fn tuples_that_are_never_answered_are_forgotten_long_after_their_timeout() {
+fn c28_tuples_that_are_never_answered_are_forgotten_after_their_time_out() {
     let mut talk = Talk::greeted(json!({}));
     talk.give(word(1));
     talk.hear("{\"command\":\"sync\"}");

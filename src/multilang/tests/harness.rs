@@ -40,6 +40,8 @@ pub(super) struct Recorder {
     pub(super) chosen: Vec<u32>,
     /// Refuses tuples with another number of values.
     pub(super) fields: Option<usize>,
+    /// The tasks that get what is emitted; 5 and 6 where nothing else is said.
+    pub(super) takers: Option<Vec<TaskId>>,
 }
 
 fn edge(anchors: &Anchors) -> u64 {
@@ -63,7 +65,9 @@ impl Recorder {
         }
         match tasks {
             Tasks::Any => {}
-            Tasks::Tell(tasks) => tasks.extend([TaskId(5), TaskId(6)]),
+            Tasks::Tell(tasks) => {
+                tasks.extend(self.takers.clone().unwrap_or(vec![TaskId(5), TaskId(6)]));
+            }
             Tasks::Chosen(tasks) => self.chosen.extend(tasks.iter().map(|task| task.0)),
         }
         Ok(())
@@ -163,6 +167,18 @@ pub(super) struct Reports {
 impl Reports {
     pub(super) fn has_log(&self, part: &str) -> bool {
         self.logs.lock().unwrap().iter().any(|(_, line)| line.contains(part))
+    }
+
+    /// The numbers of the lines that contain this.
+    pub(super) fn log_at(&self, part: &str) -> Vec<usize> {
+        let logs = self.logs.lock().unwrap();
+        let numbered = logs.iter().enumerate();
+        numbered.filter(|(_, (_, line))| line.contains(part)).map(|(number, _)| number).collect()
+    }
+
+    pub(super) fn level_of(&self, part: &str) -> Option<Level> {
+        let logs = self.logs.lock().unwrap();
+        logs.iter().find(|(_, line)| line.contains(part)).map(|(level, _)| *level)
     }
 
     pub(super) fn has_error(&self, part: &str) -> bool {

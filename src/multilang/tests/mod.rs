@@ -9,6 +9,7 @@ mod bolt_time;
 mod harness;
 mod lessons;
 mod msgpack_transcript;
+mod requirements;
 mod spout_children;
 mod spout_session;
 mod transcripts;

@@ -28,7 +28,7 @@ fn messages(mark: &str) -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[test]
-fn streamparse_is_understood_and_answered_in_msgpack() {
+fn c53_streamparse_is_understood_and_answered_in_msgpack() {
     let world = World::new();
     let (mut out, mut now) = (Recorder::default(), Timestamp(0));
     let settings = options(json!({"protocol": "msgpack"}));
@@ -58,4 +58,25 @@ fn streamparse_is_understood_and_answered_in_msgpack() {
     assert!(world.reports.has_log("pystorm StormHandler logging enabled"));
     assert!(!world.reports.has_log("[stdout"));
     assert!(!world.reports.has_log("unknown message"));
+}
+
+#[test]
+fn c53_ids_may_be_numbers_and_text_may_be_of_the_old_generation() {
+    let world = World::new();
+    let (mut out, now) = (Recorder::default(), Timestamp(0));
+    let settings = options(json!({"protocol": "msgpack"}));
+    let mut session = BoltSession::new(&settings, &world.context("split"), b"{}", now);
+    let mut hear = |session: &mut BoltSession, bytes: &[u8]| {
+        session.read(bytes, now, &mut Collector::new(&mut out)).unwrap();
+    };
+    hear(&mut session, b"\x81\xa3pid\x07");
+    session.give(text(1, "a"), now);
+    session.give(text(2, "b"), now);
+    // 40 bytes of text as raw 16, which new libraries would write as str 8.
+    let old = [&b"\x83\xa7command\xa4emit\xa5tuple\x91\xda\x00\x28"[..], &[b'x'; 40]].concat();
+    hear(&mut session, &[&old, &b"\xa7anchors\x91\x01"[..]].concat());
+    hear(&mut session, b"\x82\xa7command\xa3ack\xa2id\x01");
+    hear(&mut session, b"\x82\xa7command\xa3ack\xa2id\xa12");
+    assert_eq!(out.emitted(), [format!("[\"{}\"]", "x".repeat(40))]);
+    assert_eq!(out.acked(), [1, 2]);
 }

@@ -12,16 +12,16 @@ use crate::multilang::{CommandOptions, ShellSpout};
 
 use super::harness::{Event, PATIENCE, Recorder, World, python};
 
-struct SpoutRig {
-    world: World,
-    context: Arc<Context>,
-    spout: ShellSpout,
-    out: Recorder,
+pub(super) struct SpoutRig {
+    pub(super) world: World,
+    pub(super) context: Arc<Context>,
+    pub(super) spout: ShellSpout,
+    pub(super) out: Recorder,
     exhausted: bool,
 }
 
 impl SpoutRig {
-    fn new(options: CommandOptions) -> Self {
+    pub(super) fn new(options: CommandOptions) -> Self {
         let world = World::new();
         let context = Arc::new(world.context("lines"));
         let mut spout = ShellSpout::new(options);
@@ -29,7 +29,7 @@ impl SpoutRig {
         Self { world, context, spout, out: Recorder::default(), exhausted: false }
     }
 
-    fn turn(&mut self) -> Result<(), ComponentError> {
+    pub(super) fn turn(&mut self) -> Result<(), ComponentError> {
         let mut out = SpoutCollector::new(&mut self.out);
         self.spout.wake(&mut out)?;
         if self.spout.ready() {
@@ -38,7 +38,7 @@ impl SpoutRig {
         Ok(())
     }
 
-    fn try_until(
+    pub(super) fn try_until(
         &mut self,
         what: &str,
         mut done: impl FnMut(&mut Self) -> bool,
@@ -57,11 +57,11 @@ impl SpoutRig {
         Ok(())
     }
 
-    fn until(&mut self, what: &str, done: impl FnMut(&mut Self) -> bool) {
+    pub(super) fn until(&mut self, what: &str, done: impl FnMut(&mut Self) -> bool) {
         self.try_until(what, done).unwrap();
     }
 
-    fn ids(&self) -> Vec<MessageId> {
+    pub(super) fn ids(&self) -> Vec<MessageId> {
         let ids = self.out.events.iter().filter_map(|event| match event {
             Event::Message { id, .. } => id.map(MessageId),
             _ => None,
@@ -69,7 +69,7 @@ impl SpoutRig {
         ids.collect()
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let start = crate::base::now();
         while self.spout.close() == Progress::Pending {
             assert!(crate::base::now().since(start) < PATIENCE);

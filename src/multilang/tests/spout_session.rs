@@ -10,17 +10,17 @@ use crate::multilang::session::{SpoutSession, Wanted};
 
 use super::harness::{Event, Recorder, World, options};
 
-const FIRST: u64 = 1000;
+pub(super) const FIRST: u64 = 1000;
 
-struct Talk {
-    world: World,
-    session: SpoutSession,
-    out: Recorder,
-    now: Timestamp,
+pub(super) struct Talk {
+    pub(super) world: World,
+    pub(super) session: SpoutSession,
+    pub(super) out: Recorder,
+    pub(super) now: Timestamp,
 }
 
 impl Talk {
-    fn new(hello: &str, more: serde_json::Value) -> Self {
+    pub(super) fn new(hello: &str, more: serde_json::Value) -> Self {
         let world = World::new();
         let context = world.context("lines");
         let now = Timestamp(1_000_000_000);
@@ -32,30 +32,30 @@ impl Talk {
         talk
     }
 
-    fn storm() -> Self {
+    pub(super) fn storm() -> Self {
         Self::new("{\"pid\":7}", json!({}))
     }
 
-    fn batch(hello: &str) -> Self {
+    pub(super) fn batch(hello: &str) -> Self {
         Self::new(hello, json!({}))
     }
 
-    fn hear(&mut self, message: &str) {
+    pub(super) fn hear(&mut self, message: &str) {
         let frame = format!("{message}\nend\n");
         let mut out = SpoutCollector::new(&mut self.out);
         self.session.read(frame.as_bytes(), self.now, &mut out).unwrap();
     }
 
-    fn pass(&mut self, span: Duration) {
+    pub(super) fn pass(&mut self, span: Duration) {
         self.now = self.now + span;
         self.session.advance(self.now).unwrap();
     }
 
-    fn want(&mut self, max: usize) -> Wanted {
+    pub(super) fn want(&mut self, max: usize) -> Wanted {
         self.session.want(max, self.now)
     }
 
-    fn sent(&mut self) -> String {
+    pub(super) fn sent(&mut self) -> String {
         let outbox = self.session.outbox();
         let mut bytes = outbox.take_urgent();
         bytes.extend(outbox.take_data());
@@ -63,12 +63,12 @@ impl Talk {
     }
 }
 
-fn command(word: &str, id: &str) -> String {
+pub(super) fn command(word: &str, id: &str) -> String {
     format!("{{\"command\":\"{word}\",\"id\":{id}}}\nend\n")
 }
 
 #[test]
-fn activate_comes_before_the_first_next_and_one_command_waits_for_its_sync() {
+fn c38_activate_comes_before_the_first_next() {
     let mut talk = Talk::storm();
     assert_eq!(talk.sent(), command("activate", "\"\""));
     assert!(!talk.session.ready());
@@ -81,7 +81,7 @@ fn activate_comes_before_the_first_next_and_one_command_waits_for_its_sync() {
 }
 
 #[test]
-fn a_client_that_never_syncs_an_activate_is_waited_for_once() {
+fn c38_a_client_that_never_syncs_an_activate_is_waited_for_once() {
     let mut talk = Talk::storm();
     talk.sent();
     talk.pass(Duration::from_millis(500));
@@ -94,14 +94,14 @@ fn a_client_that_never_syncs_an_activate_is_waited_for_once() {
 }
 
 #[test]
-fn without_activation_nothing_but_next_is_sent() {
+fn c38_without_activation_nothing_but_next_is_sent() {
     let mut talk = Talk::new("{\"pid\":7}", json!({"activation": false}));
     assert_eq!(talk.want(1), Wanted::Asked);
     assert_eq!(talk.sent(), command("next", "\"\""));
 }
 
 #[test]
-fn ids_come_back_as_they_went() {
+fn c35_ids_come_back_as_they_went() {
     let mut talk = Talk::storm();
     talk.hear("{\"command\":\"sync\"}");
     talk.sent();
@@ -143,7 +143,7 @@ fn messages_of_another_life_are_left_to_the_engine() {
 }
 
 #[test]
-fn a_failed_message_that_is_emitted_again_is_a_new_one() {
+fn c42_a_failed_message_that_is_emitted_again_is_a_new_one() {
     let mut talk = Talk::storm();
     let emit = r#"{"command":"emit","id":1,"tuple":["a"],"need_task_ids":false}"#;
     talk.hear(emit);
@@ -153,7 +153,7 @@ fn a_failed_message_that_is_emitted_again_is_a_new_one() {
 }
 
 #[test]
-fn an_empty_next_is_followed_by_a_pause_and_a_full_one_is_not() {
+fn c40_an_empty_next_is_followed_by_a_pause_and_a_full_one_is_not() {
     let mut talk = Talk::storm();
     talk.hear("{\"command\":\"sync\"}");
     talk.want(1);
@@ -210,7 +210,7 @@ fn a_spout_is_exhausted_when_its_last_next_is_answered() {
 }
 
 #[test]
-fn a_silent_spout_is_given_up_only_while_it_owes_an_answer() {
+fn c43_a_silent_spout_is_given_up_only_while_it_owes_an_answer() {
     let mut talk = Talk::new("{\"pid\":7}", json!({"heartbeat_timeout_ms": 5000}));
     talk.hear("{\"command\":\"sync\"}");
     (0..100).for_each(|_| talk.pass(Duration::from_secs(1)));
