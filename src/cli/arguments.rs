@@ -10,6 +10,7 @@ use super::components::ComponentsArguments;
 use super::new::NewArguments;
 use super::plan::PlanArguments;
 use super::run::RunArguments;
+use super::sdk::SdkArguments;
 use super::worker::WorkerArguments;
 
 const EXAMPLES: &str = "\
@@ -50,9 +51,8 @@ pub(super) enum Command {
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),
-    /// Print the folder of the Python and Node SDKs, for tests and editors
-    #[command(after_help = super::sdk::EXAMPLES)]
-    Sdk,
+    /// Print the folder of the Python and Node SDKs, or install one, for tests and editors
+    Sdk(SdkArguments),
     /// Print help on a command, on `exit-codes` or on `settings`
     Help(HelpArguments),
 }

@@ -50,7 +50,7 @@ fn dispatch(
         Command::Plan(arguments) => plan::run(&arguments, registry, output),
         Command::Schema => schema::run(registry, output),
         Command::Components(arguments) => components::run(&arguments, registry, output),
-        Command::Sdk => sdk::run(output),
+        Command::Sdk(arguments) => sdk::run(&arguments, output),
         Command::New(arguments) => new::run(&arguments, output),
         Command::Help(arguments) => help(&arguments, output),
     }

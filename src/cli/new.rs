@@ -7,14 +7,17 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 use crate::base::ExitCode;
+use crate::multilang::{install_node, install_python, make_venv};
 
 use super::output::Output;
-use super::scaffold::{self, Language};
+use super::scaffold::{self, Language, Package};
 
 const EXAMPLES: &str = "\
 Examples:
   galewire new hello                  with a Python bolt
   galewire new hello --lang node      with a Node.js bolt
+  galewire new hello --venv           and a Python environment, for editors and tests
+  galewire new hello --lang node --package-json
   galewire new topologies/hello       in another folder";
 
 /// The arguments of `galewire new`.
@@ -26,6 +29,12 @@ pub(super) struct NewArguments {
     /// The language of its bolt
     #[arg(long, value_enum, default_value_t = BoltLanguage::Python)]
     lang: BoltLanguage,
+    /// Python: make a virtual environment with the SDK in it, for editors and tests
+    #[arg(long)]
+    venv: bool,
+    /// Node.js: make a package.json with the SDK in node_modules, for editors and tests
+    #[arg(long, conflicts_with = "venv")]
+    package_json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,26 +52,64 @@ pub(super) fn run(arguments: &NewArguments, output: &mut Output) -> anyhow::Resu
         ));
         return Ok(ExitCode::Usage);
     }
-    let language = match arguments.lang {
-        BoltLanguage::Python => Language::Python,
-        BoltLanguage::Node => Language::Node,
+    let (language, package) = match (arguments.lang, arguments.venv, arguments.package_json) {
+        (BoltLanguage::Python, _, true) => return misfit("--package-json", "node", output),
+        (BoltLanguage::Node, true, _) => return misfit("--venv", "python", output),
+        (BoltLanguage::Python, venv, _) => (Language::Python, package(venv)),
+        (BoltLanguage::Node, _, json) => (Language::Node, package(json)),
     };
-    write(folder, name, language)?;
-    let folder = folder.display();
-    output.result(&format!(
-        "made {folder}; try\n  galewire check {folder}/{name}.toml\n  galewire run {folder}/{name}.toml\n"
-    ))?;
+    write(folder, name, language, package)?;
+    let made = folder.display();
+    let mut told = format!(
+        "made {made}; try\n  galewire check {made}/{name}.toml\n  galewire run {made}/{name}.toml\n"
+    );
+    if package == Package::Installed {
+        install_package(folder, language)?;
+        let test = scaffold::run_test(language, package);
+        told.push_str(&format!("  cd {made} && {test}\n"));
+    }
+    output.result(&told)?;
     Ok(ExitCode::Success)
 }
 
+fn package(is_asked_for: bool) -> Package {
+    if is_asked_for { Package::Installed } else { Package::Embedded }
+}
+
+fn misfit(flag: &str, language: &str, output: &mut Output) -> anyhow::Result<ExitCode> {
+    output.message(&format!("galewire: {flag} is for `--lang {language}`\n"));
+    Ok(ExitCode::Usage)
+}
+
+/// Puts the SDK where editors and test runners look. The topology is there already, and runs without.
+fn install_package(folder: &Path, language: Language) -> anyhow::Result<()> {
+    let made = folder.display();
+    match language {
+        Language::Python => {
+            let venv = folder.join(".venv");
+            make_venv(&venv).and_then(|()| install_python(&venv)).with_context(|| {
+                format!(
+                    "made {made}, which runs, but no environment beside it; once that is mended:\n  \
+                     python3 -m venv {made}/.venv && galewire sdk --install {made}/.venv\n"
+                )
+            })?;
+        }
+        Language::Node => {
+            install_node(folder)
+                .with_context(|| format!("made {made}, but could not install the SDK in it"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the files; nothing that is there already is touched.
-fn write(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
+fn write(folder: &Path, name: &str, language: Language, package: Package) -> anyhow::Result<()> {
     let is_there =
         |folder: &Path| fs::read_dir(folder).is_ok_and(|mut found| found.next().is_some());
     if is_there(folder) || folder.is_file() {
         bail!("{} is there already; nothing was written", folder.display());
     }
-    for file in scaffold::files(name, language) {
+    for file in scaffold::files(name, language, package) {
         let path = folder.join(&file.path);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent)

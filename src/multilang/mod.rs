@@ -6,6 +6,7 @@
 
 mod command;
 mod framing;
+mod install;
 mod kinds;
 mod message;
 mod msgpack;
@@ -23,6 +24,7 @@ mod tests;
 mod trace;
 
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
+pub use install::{InstallError, install, install_node, install_python, make_venv};
 pub use kinds::{CommandBolt, CommandSpout, register};
 pub use msgpack::MsgpackError;
 pub use options::{CommandOptions, Language, TaskIds};

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::component::{Collector, Emission, Level};
+use crate::component::{Collector, Emission};
 use crate::tuple::{Anchors, Flags, JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Message, each_anchor, each_element, read_tuple};
@@ -72,12 +72,10 @@ impl BoltSession {
         }
         self.greeted = true;
         self.keeps_memory = hello.memory;
-        self.desk.set_pid(&hello.pid);
+        self.desk.introduce(hello);
         if hello.batch && self.settings.offer_batch {
             self.outbox.use_batch(BatchLimits::OFFER);
         }
-        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
-        self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
         self.send_waiting(now);
     }
 

@@ -1,7 +1,7 @@
 //! What a spout's child says, and what follows from it. Pure, like the rest of the session.
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::component::{Level, MessageId, SpoutCollector, SpoutEmission};
+use crate::component::{MessageId, SpoutCollector, SpoutEmission};
 use crate::tuple::{JsonError, Scanner};
 
 use super::super::message::{Emit, Hello, Json, Message, each_element, read_tuple};
@@ -45,12 +45,10 @@ impl SpoutSession {
         }
         self.greeted = true;
         self.replay_engine = hello.replay_engine;
-        self.desk.set_pid(&hello.pid);
+        self.desk.introduce(hello);
         if hello.batch && self.settings.offer_batch {
             self.outbox.use_batch(BatchLimits::OFFER);
         }
-        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
-        self.desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
         self.pump(now);
     }
 
