@@ -17,7 +17,8 @@ stdin and stdout. Do not start it by hand; name it in a topology, and run that:
 
     galewire run topology.toml
 
-To try a handler without an engine: galewire.testkit.run(handler, [{"field": "value"}])
+To try it alone: echo '{"field": "value"}' | galewire bolt topology.toml NAME
+In a test: galewire.testkit.run(handler, [{"field": "value"}])
 """
 
 
@@ -28,9 +29,13 @@ def main() -> int:
         print(USAGE, file=sys.stderr, end="")
         asked = arguments in (["-h"], ["--help"])
         return 0 if asked else 2
-    from .run import child  # not above: another galewire may be the one that runs
+    from .run import NoEngine, child  # not above: another galewire may be the one that runs
 
-    return child(arguments[0])
+    try:
+        return child(arguments[0])
+    except NoEngine:
+        print(USAGE, file=sys.stderr, end="")
+        return 2
 
 
 if __name__ == "__main__":

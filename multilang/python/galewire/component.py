@@ -7,7 +7,7 @@ decided in the run_* modules.
 import asyncio
 import logging
 import threading
-from typing import Any, ClassVar, Dict, List, Optional, Sequence, Union
+from typing import Any, ClassVar, Dict, Generator, List, Optional, Sequence, Union, cast
 
 from .message import Message
 from .metrics import Counter, Gauge, Histogram
@@ -16,7 +16,15 @@ from .session import Session, current_hand
 from .tuples import Tuple
 from .values import PLAIN
 
-TaskIds = Union[List[int], "asyncio.Future[List[int]]"]
+
+class TaskIds(List[int]):
+    """The ids of tasks; awaited in an asynchronous handler, as they are elsewhere."""
+
+    def __await__(self) -> Generator[Any, None, List[int]]:
+        """Only an asynchronous handler gets something to wait for."""
+        return list(self)
+        yield
+
 
 
 class Component:
@@ -91,8 +99,8 @@ class Component:
         except RuntimeError:
             if threading.current_thread() is threading.main_thread():
                 session.inbox.pump(future.done)
-            return future.result()
-        return asyncio.wrap_future(future, loop=loop)
+            return TaskIds(future.result())
+        return cast(TaskIds, asyncio.wrap_future(future, loop=loop))
 
 
 class Bolt(Component):
@@ -104,8 +112,8 @@ class Bolt(Component):
     #: False: ack, fail and touch by hand.
     auto_ack: bool = True
 
-    def process(self, tup: Tuple) -> Any:
-        """Called with every input."""
+    def process(self, *args: Any, **kwargs: Any) -> Any:
+        """Called with every input: as ``tup``, or its fields by their names."""
         raise NotImplementedError(f"{type(self).__name__} has no process(self, tup)")
 
     def tick(self) -> Any:
@@ -234,7 +242,7 @@ class BatchBolt(Bolt):
     #: The longest time a tuple waits for its batch to fill: "1s", "250ms", or seconds.
     within: Union[str, float] = "1s"
 
-    def process(self, batch: List[Tuple]) -> Any:  # type: ignore[override]
+    def process(self, batch: List[Tuple]) -> Any:
         """Called with every batch; all not failed in it are acked when it returns."""
         raise NotImplementedError(f"{type(self).__name__} has no process(self, batch)")
 

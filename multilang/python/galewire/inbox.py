@@ -81,6 +81,10 @@ class Inbox:
         assert item is not None  # there is no time limit
         return item[0]
 
+    def leftover(self) -> bool:
+        """Whether bytes are here that are no complete frame."""
+        return len(self._buffer) > self._start
+
     def waiting(self) -> bool:
         """Whether an element is here, or bytes that may be one."""
         return bool(self.queue) or self.parse() or (not self.ended and self._readable(0))

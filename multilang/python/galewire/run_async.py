@@ -20,6 +20,7 @@ from .message import FAILURES
 from .outbox import Hand
 from .run_bolt import HEARTBEAT, TICK, BoltLoop
 from .session import current_hand
+from .standstill import Standstill
 from .take import Taker
 from .tuples import Source, Tuple
 
@@ -63,7 +64,11 @@ class AsyncBoltLoop(BoltLoop):
     def run(self) -> None:
         loop = self.session.loop
         assert loop is not None  # made by run.py before open()
-        loop.run_until_complete(self._run(loop))
+        standstill = Standstill(loop, self.session.log.warning)
+        try:
+            loop.run_until_complete(self._run(loop))
+        finally:
+            standstill.stop()
         raise EndOfInput
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
