@@ -3,6 +3,7 @@
 'use strict';
 
 const { userPlace } = require('./declared.js');
+const { UsageError } = require('./values.js');
 
 // Registered symbols: two copies of the package in one process know each other's components.
 const MARK = Symbol.for('galewire.component');
@@ -94,6 +95,17 @@ class Spout extends Component {
   deactivate() {}
 }
 
+/** Throws for a class without the method that everything is about. */
+function mustHandle(made, kind) {
+  const [name, base] = kind === 'spout' ? ['next', Spout] : ['process', Bolt];
+  if (made.prototype[name] !== base.prototype[name]) return;
+  const own = Object.getOwnPropertyNames(made.prototype).filter((key) => key !== 'constructor');
+  const near = own.find((key) => !(key in base.prototype));
+  const hint = near === undefined ? '' : `; is ${near} meant for it?`;
+  const argument = { bolt: 'tuple', batchBolt: 'batch', spout: '' }[kind];
+  throw new UsageError(`class ${made.name} has no ${name}(${argument})${hint}`);
+}
+
 /**
  * What an exported value is: `{ kind, options, place, isClass }`, or null where it is no component.
  * `kind` is `bolt`, `batchBolt` or `spout`.
@@ -109,4 +121,4 @@ function describe(exported) {
 
 const attach = Component.attach;
 
-module.exports = { bolt, batchBolt, spout, Bolt, BatchBolt, Spout, describe, attach };
+module.exports = { mustHandle, bolt, batchBolt, spout, Bolt, BatchBolt, Spout, describe, attach };

@@ -55,7 +55,8 @@ def instance(thing: Any, where: str = "") -> Tup[Component, Any]:
 
 def _has_handler(kind: Type[Component]) -> None:
     """LoadError for a class without the method that everything is about."""
-    base = next((base for base in (BatchBolt, Bolt, Spout) if issubclass(kind, base)), None)
+    bases: List[Type[Component]] = [BatchBolt, Bolt, Spout]
+    base = next((base for base in bases if issubclass(kind, base)), None)
     if base is None:
         raise LoadError(f"{kind.__name__} derives from neither galewire.Bolt nor galewire.Spout")
     name = "next" if base is Spout else "process"
@@ -64,8 +65,8 @@ def _has_handler(kind: Type[Component]) -> None:
     own = [known for known in vars(kind) if known[0] != "_"]
     near = difflib.get_close_matches(name, own, 1)
     hint = f"; is '{near[0]}' meant for it?" if near else ""
-    argument = {Bolt: ", tup", BatchBolt: ", batch"}.get(base, "")
-    raise LoadError(f"{kind.__name__} has no {name}(self{argument}){hint}")
+    arguments = {BatchBolt: "self, batch", Spout: "self"}.get(base, "self, tup")
+    raise LoadError(f"{kind.__name__} has no {name}({arguments}){hint}")
 
 
 def _import(file: str) -> ModuleType:

@@ -104,6 +104,13 @@ class Out:
         #: The component after the run, to look at its state.
         self.component: Optional[Component] = None
 
+    def ok(self) -> "Out":
+        """This, where nothing failed and no error was reported; AssertionError with the reasons if not."""
+        wrong = [f"input {one.id} failed: {one.trace or one.msg}" for one in self.failed]
+        if wrong or self.errors:
+            raise AssertionError("\n".join(wrong + self.errors))
+        return self
+
     def on(self, stream: str) -> Emits:
         """The emits of one stream."""
         return Emits([emit for emit in self.emitted if emit.stream == stream], self)

@@ -132,7 +132,10 @@ class Testkit(unittest.TestCase):
         with self.assertRaises(AssertionError) as caught:
             self.assertEqual(testkit.run(broken, [{"line": "a"}]).emitted, ["a"])
         self.assertIn("input 1 failed: ValueError: not like", str(caught.exception))
-        self.assertEqual(repr(testkit.run(split, [{"line": "a b"}]).emitted), "['a', 'b']")
+        with self.assertRaises(AssertionError) as caught:
+            testkit.run(broken, [{"line": "a"}]).ok()
+        self.assertIn('raise ValueError("not like this")', str(caught.exception))
+        self.assertEqual(repr(testkit.run(split, [{"line": "a b"}]).ok().emitted), "['a', 'b']")
 
     def test_inputs_of_the_wrong_shape_are_told(self):
         for inputs, fields, words in [
