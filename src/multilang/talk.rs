@@ -35,6 +35,8 @@ pub struct Talk {
     framer: Framer,
     outbox: Outbox,
     broken: bool,
+    /// How it ended, while that was not told.
+    end: Option<Ended>,
     ended: bool,
 }
 
@@ -54,6 +56,7 @@ impl Talk {
             framer: Framer::new(settings.protocol, MAX_MESSAGE),
             outbox: Outbox::new(settings.protocol, settings.numbers),
             broken: false,
+            end: None,
             ended: false,
         };
         Ok((talk, String::from_utf8_lossy(&handshake).into_owned()))
@@ -114,9 +117,15 @@ impl Talk {
         if self.ended {
             return None;
         }
-        let ended = self.life.take_ended()?;
+        if self.end.is_none() {
+            self.end = self.life.take_ended();
+            self.end.as_ref()?;
+            if let Some(piece) = self.framer.finish() {
+                return Some(said(&piece));
+            }
+        }
         self.ended = true;
-        Some(match ended {
+        Some(match self.end.take()? {
             Ended::NotStarted(error) => {
                 Said::Ended { status: None, how: format!("could not be started: {error}") }
             }
