@@ -7,6 +7,7 @@ use crate::base::ExitCode;
 use super::bolt::BoltArguments;
 use super::check::CheckArguments;
 use super::components::ComponentsArguments;
+use super::conformance::ConformanceArguments;
 use super::new::NewArguments;
 use super::plan::PlanArguments;
 use super::run::RunArguments;
@@ -48,6 +49,8 @@ pub(super) enum Command {
     New(NewArguments),
     /// Run one component alone: tuples in on standard input, what it emits out
     Bolt(BoltArguments),
+    /// Check a client of the multilang protocol, in any language, case by case
+    Conformance(ConformanceArguments),
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),

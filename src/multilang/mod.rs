@@ -19,6 +19,7 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -32,4 +33,5 @@ pub use sdk::{SdkError, fingerprint, unpack};
 pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;
+pub use talk::{Said, Talk};
 pub use trace::TRACE_PREFIX;

@@ -30,10 +30,10 @@ class TupleLoop extends BoltLoop {
     return this.answers.current ?? this.#inHandOf?.getStore() ?? null;
   }
 
-  /** Hooks have no tuple in hand, although an ended handler may have led to them. */
-  hook(...call) {
-    if (this.#inHandOf === null) super.hook(...call);
-    else this.#inHandOf.run(null, () => super.hook(...call));
+  /** Hooks and timers have no tuple in hand, although an ended handler may have led to them. */
+  alone(...call) {
+    if (this.#inHandOf === null) super.alone(...call);
+    else this.#inHandOf.run(null, () => super.alone(...call));
   }
 
   start(tuple) {

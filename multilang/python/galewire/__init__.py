@@ -18,6 +18,7 @@ from .component import BatchBolt, Bolt, Spout
 from .decorators import batch_bolt, bolt, spout
 from .message import Emit, EmitError, Fail, Message
 from .metrics import Counter, Gauge, Histogram
+from .timers import Timer
 from .tuples import Tuple
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "Histogram",
     "Message",
     "Spout",
+    "Timer",
     "Tuple",
     "batch_bolt",
     "bolt",

@@ -7,12 +7,15 @@ decided in the run_* modules.
 import asyncio
 import logging
 import threading
-from typing import Any, ClassVar, Dict, Generator, List, Optional, Sequence, Union, cast
+import time
+from typing import Any, Callable, ClassVar, Dict, Generator, List, Optional, Sequence, Union, cast
 
 from .message import Message
 from .metrics import Counter, Gauge, Histogram
 from .outbox import Hand
 from .session import Session, current_hand
+from .spans import seconds
+from .timers import Timer
 from .tuples import Tuple
 from .values import PLAIN
 
@@ -183,6 +186,31 @@ class Bolt(Component):
     def touch(self, tup: Tuple) -> None:
         """The tuple is still being worked on: its time-out starts anew."""
         self._session.outbox.push({"command": "reset_timeout", "id": tup.id})
+
+    def after(
+        self, delay: Union[str, float], call: Callable[..., Any], *arguments: Any
+    ) -> Timer:
+        """Call ``call(*arguments)`` once, ``delay`` ("250ms", "1s", or seconds) from now.
+
+        It is called between two inputs, with no tuple in hand; it may be ``async``, and what it
+        raises is reported. ``cancel()`` takes it back. Timers end with the input.
+        """
+        return self._timer(delay, None, call, arguments)
+
+    def every(
+        self, period: Union[str, float], call: Callable[..., Any], *arguments: Any
+    ) -> Timer:
+        """Call ``call(*arguments)`` again and again, as ``after`` does."""
+        if seconds(period) <= 0:
+            raise ValueError(f"every({period!r}): a period is longer than nothing")
+        return self._timer(period, seconds(period), call, arguments)
+
+    def _timer(
+        self, delay: Union[str, float], period: Optional[float], call: Any, arguments: Any
+    ) -> Timer:
+        timer = Timer(call, arguments, period)
+        self._session.timers.set(timer, time.monotonic() + seconds(delay))
+        return timer
 
     def _before_settling(self, tup: Tuple) -> None:
         hand = current_hand.get()
