@@ -43,8 +43,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # testkit only where it is used: a child process starts faster without it.
-    if name == "testkit":
-        return importlib.import_module(".testkit", __name__)
-    raise AttributeError(f"module 'galewire' has no attribute '{name}'")
+if not TYPE_CHECKING:  # a type checker would take every name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        # testkit only where it is used: a child process starts faster without it.
+        if name == "testkit":
+            return importlib.import_module(".testkit", __name__)
+        raise AttributeError(f"module 'galewire' has no attribute '{name}'")

@@ -33,7 +33,7 @@ class Timers:
 
     def __init__(self) -> None:
         #: Called when a timer was set.
-        self.wake: Callable[[], None] = lambda: None
+        self.wake: Callable[[], object] = lambda: None
         self._heap: List[Tup[float, int, Timer]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
