@@ -24,6 +24,8 @@ mod harness;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod packages;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod scaffold;

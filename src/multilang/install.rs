@@ -131,7 +131,8 @@ pub fn install_python(venv: &Path) -> Result<PathBuf, InstallError> {
         write_file(&site.join(&path), &file.data)?;
         record.push_str(&format!("{path},,\n"));
     }
-    let wheel = "Wheel-Version: 1.0\nGenerator: galewire\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    let wheel =
+        "Wheel-Version: 1.0\nGenerator: galewire\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
     let texts = [
         ("METADATA", metadata()),
         ("WHEEL", wheel.to_owned()),
@@ -202,8 +203,7 @@ pub fn install_node(project: &Path) -> Result<PathBuf, InstallError> {
 /// Names the package among the dependencies, where it is not named yet.
 fn depend(path: &Path) -> Result<(), InstallError> {
     let text = fs::read_to_string(path).map_err(at(path))?;
-    let not_json =
-        |problem: String| InstallError::NotJson { path: path.to_owned(), problem };
+    let not_json = |problem: String| InstallError::NotJson { path: path.to_owned(), problem };
     let mut package: Map<String, Value> =
         serde_json::from_str(&text).map_err(|error| not_json(error.to_string()))?;
     let dependencies = package.entry("dependencies").or_insert_with(|| json!({}));

@@ -84,7 +84,8 @@ fn write_packages(folder: &Path) -> Result<(), SdkError> {
 /// The files of the Python package alone, by their paths in `site-packages`. The module `storm` is
 /// none of them: a user may have one.
 pub(super) fn python_files() -> impl Iterator<Item = (String, EmbeddedFile)> {
-    let paths = Python::iter().filter(|path| path.starts_with("galewire/") && is_package_file(path));
+    let paths =
+        Python::iter().filter(|path| path.starts_with("galewire/") && is_package_file(path));
     paths.filter_map(|path| Some((path.to_string(), Python::get(&path)?)))
 }
 
