@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 use crate::base::ExitCode;
-use crate::multilang::{install_node, install_python, make_venv};
+use crate::multilang::{InstallError, install_node, install_python, make_venv};
 
 use super::output::Output;
 use super::scaffold::{self, Language, Package};
@@ -53,22 +53,31 @@ pub(super) fn run(arguments: &NewArguments, output: &mut Output) -> anyhow::Resu
         return Ok(ExitCode::Usage);
     }
     let (language, package) = match (arguments.lang, arguments.venv, arguments.package_json) {
-        (BoltLanguage::Python, _, true) => return misfit("--package-json", "node", output),
-        (BoltLanguage::Node, true, _) => return misfit("--venv", "python", output),
+        (BoltLanguage::Python, _, true) => return Ok(misfit("--package-json", "node", output)),
+        (BoltLanguage::Node, true, _) => return Ok(misfit("--venv", "python", output)),
         (BoltLanguage::Python, venv, _) => (Language::Python, package(venv)),
         (BoltLanguage::Node, _, json) => (Language::Node, package(json)),
     };
     write(folder, name, language, package)?;
     let made = folder.display();
-    let mut told = format!(
-        "made {made}; try\n  galewire check {made}/{name}.toml\n  galewire run {made}/{name}.toml\n"
-    );
-    if package == Package::Installed {
-        install_package(folder, language)?;
-        let test = scaffold::run_test(language, package);
-        told.push_str(&format!("  cd {made} && {test}\n"));
+    if package == Package::Installed
+        && let Err(error) = install_package(folder, language)
+    {
+        output.message(&format!(
+            "galewire: {error}\nmade {made} all the same, and it runs. Once that is mended:\n  {}\n",
+            by_hand(folder, language)
+        ));
+        return Ok(ExitCode::RunFailed);
     }
-    output.result(&told)?;
+    let test = match package {
+        Package::Embedded => String::new(),
+        Package::Installed => {
+            format!("  cd {made} && {}\n", scaffold::run_test(language, package))
+        }
+    };
+    output.result(&format!(
+        "made {made}; try\n  galewire check {made}/{name}.toml\n  galewire run {made}/{name}.toml\n{test}"
+    ))?;
     Ok(ExitCode::Success)
 }
 
@@ -76,30 +85,31 @@ fn package(is_asked_for: bool) -> Package {
     if is_asked_for { Package::Installed } else { Package::Embedded }
 }
 
-fn misfit(flag: &str, language: &str, output: &mut Output) -> anyhow::Result<ExitCode> {
+fn misfit(flag: &str, language: &str, output: &mut Output) -> ExitCode {
     output.message(&format!("galewire: {flag} is for `--lang {language}`\n"));
-    Ok(ExitCode::Usage)
+    ExitCode::Usage
 }
 
-/// Puts the SDK where editors and test runners look. The topology is there already, and runs without.
-fn install_package(folder: &Path, language: Language) -> anyhow::Result<()> {
-    let made = folder.display();
+/// Puts the SDK where editors and test runners look.
+fn install_package(folder: &Path, language: Language) -> Result<PathBuf, InstallError> {
     match language {
         Language::Python => {
             let venv = folder.join(".venv");
-            make_venv(&venv).and_then(|()| install_python(&venv)).with_context(|| {
-                format!(
-                    "made {made}, which runs, but no environment beside it; once that is mended:\n  \
-                     python3 -m venv {made}/.venv && galewire sdk --install {made}/.venv\n"
-                )
-            })?;
+            make_venv(&venv).and_then(|()| install_python(&venv))
         }
-        Language::Node => {
-            install_node(folder)
-                .with_context(|| format!("made {made}, but could not install the SDK in it"))?;
-        }
+        Language::Node => install_node(folder),
     }
-    Ok(())
+}
+
+/// The commands that do the same later.
+fn by_hand(folder: &Path, language: Language) -> String {
+    let folder = folder.display();
+    match language {
+        Language::Python => {
+            format!("python3 -m venv {folder}/.venv && galewire sdk --install {folder}/.venv")
+        }
+        Language::Node => format!("galewire sdk --install {folder}"),
+    }
 }
 
 /// Writes the files; nothing that is there already is touched.

@@ -79,7 +79,7 @@ pub(super) fn files(name: &str, language: Language, package: Package) -> Vec<Sca
             .replace("@TEST@", test.0)
             .replace("@RUN_TEST@", run_test(language, package))
     };
-    let file =
+    let filled =
         |(path, text): (&str, &str)| ScaffoldFile { path: path.to_owned(), text: fill(text) };
-    files.into_iter().map(file).collect()
+    files.into_iter().map(filled).collect()
 }

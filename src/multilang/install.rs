@@ -3,6 +3,7 @@
 //! For editors, type checkers and tests; components that the engine starts find the SDKs without it.
 //! Nothing is fetched: what is installed is embedded in the binary.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -11,9 +12,12 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Map, Value, json};
 
-use super::sdk::{SdkError, node_files, pyproject, python_files, write_file};
+use super::sdk::{SdkError, licence, node_files, pyproject, python_files, write_file};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The part of a wheel that says how it is made up.
+const WHEEL: &str =
+    "Wheel-Version: 1.0\nGenerator: galewire\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
 /// Where the Node package is kept in a project, so that `npm install` leaves it alone.
 const VENDORED: &str = "vendor/galewire";
 /// What `package.json` says of it.
@@ -126,25 +130,23 @@ pub fn install_python(venv: &Path) -> Result<PathBuf, InstallError> {
     let site = PathBuf::from(printed.trim());
     remove_python(&site)?;
     let info = format!("galewire-{VERSION}.dist-info");
-    let mut record = String::new();
-    for (path, file) in python_files() {
-        write_file(&site.join(&path), &file.data)?;
-        record.push_str(&format!("{path},,\n"));
-    }
-    let wheel =
-        "Wheel-Version: 1.0\nGenerator: galewire\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    let mut files: Vec<(String, Cow<'static, [u8]>)> =
+        python_files().map(|(path, file)| (path, file.data)).collect();
     let texts = [
         ("METADATA", metadata()),
-        ("WHEEL", wheel.to_owned()),
+        ("WHEEL", WHEEL.to_owned()),
         ("INSTALLER", "galewire\n".to_owned()),
         ("top_level.txt", "galewire\n".to_owned()),
     ];
-    for (name, text) in texts {
-        write_file(&site.join(&info).join(name), text.as_bytes())?;
-        record.push_str(&format!("{info}/{name},,\n"));
+    files.extend(texts.map(|(name, text)| (format!("{info}/{name}"), text.into_bytes().into())));
+    files.extend(licence().map(|file| (format!("{info}/licenses/LICENSE"), file.data)));
+    let record = format!("{info}/RECORD");
+    let paths = files.iter().map(|(path, _)| path).chain([&record]);
+    let lines: Vec<String> = paths.map(|path| format!("{path},,\n")).collect();
+    files.push((record, lines.concat().into_bytes().into()));
+    for (path, data) in files {
+        write_file(&site.join(path), &data)?;
     }
-    record.push_str(&format!("{info}/RECORD,,\n"));
-    write_file(&site.join(&info).join("RECORD"), record.as_bytes())?;
     Ok(site.join("galewire"))
 }
 

@@ -94,6 +94,11 @@ pub(super) fn pyproject() -> Option<EmbeddedFile> {
     Python::get("pyproject.toml")
 }
 
+/// The licence of the packages.
+pub(super) fn licence() -> Option<EmbeddedFile> {
+    Python::get("LICENSE")
+}
+
 /// The files of the Node package, by their paths in its folder.
 pub(super) fn node_files() -> impl Iterator<Item = (String, EmbeddedFile)> {
     let paths = Node::iter().filter(|path| is_package_file(path));
