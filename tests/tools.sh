@@ -6,6 +6,7 @@ need=""
 have() { command -v "$1" >/dev/null 2>&1; }
 have python3 || need="$need python3"
 have node || need="$need nodejs"
+perl -MJSON::PP -e 1 2>/dev/null || need="$need perl"
 have cc || need="$need gcc libc6-dev"
 
 if [ -n "$need" ]; then

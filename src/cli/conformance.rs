@@ -27,7 +27,8 @@ use case::{Case, Framing, Level};
 use child::Children;
 use report::{Counts, Judged, Outcome};
 
-const EXAMPLES: &str = r#"Examples:
+const EXAMPLES: &str = "\
+Examples:
   galewire conformance -- python3 -m galewire multilang/conformance/python/components.py:{component}
   galewire conformance --level storm -- perl multilang/conformance/perl/components.pl
   galewire conformance --case split --trace-protocol -- ./components
@@ -37,7 +38,7 @@ COMMAND starts a program that can be any of the reference components. Which one 
 the handshake, as `componentid` and as `component` in `conf`; {component} in an argument is replaced by it.
 multilang/conformance/README.md says what each of them does.
 
-Exit code 0: every case passed or was skipped; 1: a case failed."#;
+Exit code 0: every case passed or was skipped; 1: a case failed.";
 
 /// How long threads may take to stop.
 const STOP_GRACE: Duration = Duration::from_millis(200);
@@ -147,9 +148,9 @@ fn problem(command: &[String], environment: &Environment) -> Option<(ExitCode, S
     };
     let dir = std::env::current_dir().unwrap_or_else(|_| ".".into());
     let found = find_program(program, &dir, environment.get("PATH"));
-    found.is_none().then(|| {
-        (ExitCode::MissingProgram, format!("the program `{program}` was not found"))
-    })
+    found
+        .is_none()
+        .then(|| (ExitCode::MissingProgram, format!("the program `{program}` was not found")))
 }
 
 /// Runs the cases, and tells of each in order, as soon as those before it are done.
