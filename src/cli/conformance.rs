@@ -27,7 +27,8 @@ use case::{Case, Framing, Level};
 use child::Children;
 use report::{Counts, Judged, Outcome};
 
-const EXAMPLES: &str = r#"Examples:
+const EXAMPLES: &str = "\
+Examples:
   galewire conformance -- python3 -m galewire multilang/conformance/python/components.py:{component}
   galewire conformance --level storm -- perl multilang/conformance/perl/components.pl
   galewire conformance --case split --trace-protocol -- ./components
@@ -37,7 +38,7 @@ COMMAND starts a program that can be any of the reference components. Which one 
 the handshake, as `componentid` and as `component` in `conf`; {component} in an argument is replaced by it.
 multilang/conformance/README.md says what each of them does.
 
-Exit code 0: every case passed or was skipped; 1: a case failed."#;
+Exit code 0: every case passed or was skipped; 1: a case failed.";
 
 /// How long threads may take to stop.
 const STOP_GRACE: Duration = Duration::from_millis(200);
@@ -58,6 +59,9 @@ pub(super) struct ConformanceArguments {
     /// How long each step of a case may take
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     timeout: Duration,
+    /// How many cases to run at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
+    jobs: usize,
     /// One JSON object a case and framing, on standard output
     #[arg(long)]
     json: bool,
@@ -67,6 +71,11 @@ pub(super) struct ConformanceArguments {
     /// The program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().map_err(|error| error.to_string())?;
+    if number == 0 { Err("at least 1 is needed".to_owned()) } else { Ok(number) }
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -139,39 +148,54 @@ fn problem(command: &[String], environment: &Environment) -> Option<(ExitCode, S
     };
     let dir = std::env::current_dir().unwrap_or_else(|_| ".".into());
     let found = find_program(program, &dir, environment.get("PATH"));
-    found.is_none().then(|| {
-        (ExitCode::MissingProgram, format!("the program `{program}` was not found"))
-    })
+    found
+        .is_none()
+        .then(|| (ExitCode::MissingProgram, format!("the program `{program}` was not found")))
 }
 
+/// Runs the cases, and tells of each in order, as soon as those before it are done.
 fn judge<'c>(
     cases: &[&'c Case],
     arguments: &ConformanceArguments,
     children: &Children<'_>,
     output: &mut Output,
 ) -> anyhow::Result<Vec<Judged<'c>>> {
+    let all = cases.iter().flat_map(|case| Framing::BOTH.map(|framing| (*case, framing)));
+    let all: Vec<_> = all.collect();
+    let skipped = |(case, framing): &(&Case, Framing)| case.skipped(*framing, arguments.level);
+    let mut outcomes: Vec<_> = all.iter().map(|one| skipped(one).map(Outcome::Skipped)).collect();
+    let asked: Vec<usize> = (0..all.len()).filter(|at| outcomes[*at].is_none()).collect();
+    let runs: Vec<_> = asked.iter().map(|at| all[*at]).collect();
     let mut judged = Vec::new();
-    for case in cases {
-        for framing in Framing::BOTH {
-            let outcome = match case.skipped(framing, arguments.level) {
-                Some(why) => Outcome::Skipped(why),
-                None => {
-                    let ran = children.run(case, framing)?;
-                    if arguments.trace_protocol {
-                        let wire: String = ran.wire.iter().map(|line| format!("{line}\n")).collect();
-                        output.message(&format!("{} in {framing} framing\n{wire}", case.name));
-                    }
-                    Outcome::of(ran)
-                }
-            };
+    let mut tell = |outcomes: &mut Vec<Option<Outcome>>, output: &mut Output| {
+        while let Some(outcome) = outcomes.get_mut(judged.len()).and_then(Option::take) {
+            let (case, framing) = all[judged.len()];
             let one = Judged { case, framing, outcome };
-            if arguments.json {
-                output.result(&format!("{}\n", report::as_json(&one)))?;
-            } else if let Outcome::Failed(failure, wire) = &one.outcome {
-                output.message(&report::failure(case, framing, failure, wire));
-            }
+            tell_one(&one, arguments, output)?;
             judged.push(one);
         }
-    }
+        anyhow::Ok(())
+    };
+    children.run(&runs, arguments.jobs, |place, ran| {
+        if arguments.trace_protocol {
+            output.message(&report::wire(runs[place].0, runs[place].1, &ran.wire));
+        }
+        outcomes[asked[place]] = Some(Outcome::of(ran));
+        tell(&mut outcomes, output)
+    })?;
+    tell(&mut outcomes, output)?;
     Ok(judged)
+}
+
+fn tell_one(
+    one: &Judged<'_>,
+    arguments: &ConformanceArguments,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    if arguments.json {
+        output.result(&format!("{}\n", report::as_json(one)))?;
+    } else if let Outcome::Failed(failure, wire) = &one.outcome {
+        output.message(&report::failure(one.case, one.framing, failure, wire));
+    }
+    Ok(())
 }

@@ -38,7 +38,9 @@ const verbs = {
     throw new Error('after an emit');
   },
   touch: (bolt, tuple) => bolt.touch(tuple),
-  print: (bolt, tuple, value) => process.stdout.write(`${value}\n`),
+  print(bolt, tuple, value) {
+    process.stdout.write(`${value}\n`);
+  },
   count: (bolt, tuple, value) => bolt.counter('counted').add(value),
   gauge: (bolt, tuple, value) => bolt.gauge('gauged').set(value),
   observe: (bolt, tuple, value) => bolt.histogram('observed').add(value),
@@ -46,10 +48,10 @@ const verbs = {
   nowhere: (bolt, tuple, value) => bolt.emit([value], { stream: 'nowhere' }),
 };
 
-/** Does what each tuple says. */
+/** Does what each tuple says. Not an `async` function: tuples are handled one by one. */
 export class act extends Bolt {
-  async process(tuple) {
-    await verbs[tuple.verb](this, tuple, tuple.value);
+  process(tuple) {
+    return verbs[tuple.verb](this, tuple, tuple.value);
   }
 }
 

@@ -70,6 +70,10 @@ class BatchBoltLoop(BoltLoop):
         self._drained = True
         self.hook("drain")
 
+    def end(self) -> None:
+        self.give()
+        self.hook("end")
+
     def give(self) -> None:
         """Call the handler with what is held, then settle every tuple of it."""
         batch, self._batch = self._batch, []

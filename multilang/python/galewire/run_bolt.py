@@ -86,7 +86,7 @@ class BoltLoop:
             self.drain()
             self.outbox.push({"command": "drained", "id": message.get("id")})
         elif message.get("command") == "end":
-            self.hook("end")
+            self.end()
             self.outbox.push({"command": "ended", "id": message.get("id")})
         else:
             self.session.log.warning("ignored an unknown message: %s", str(message)[:200])
@@ -96,6 +96,9 @@ class BoltLoop:
 
     def drain(self) -> None:
         self.hook("drain")
+
+    def end(self) -> None:
+        self.hook("end")
 
     def hook(self, name: str) -> None:
         """Call tick, drain or end; an exception is reported and the component goes on."""

@@ -229,7 +229,8 @@ mod tests {
         Case::parse("x", text)
     }
 
-    const HEAD: &str = r#""about":"a","component":"split","requirements":["C1"],"sections":["Framing"]"#;
+    const HEAD: &str =
+        r#""about":"a","component":"split","requirements":["C1"],"sections":["Framing"]"#;
 
     #[test]
     fn a_step_says_or_hears() {
@@ -242,9 +243,8 @@ mod tests {
 
     #[test]
     fn levels_say_what_is_skipped() {
-        let of = |level: &str| {
-            case(&format!(r#"{{{HEAD},"level":"{level}","steps":[]}}"#)).unwrap()
-        };
+        let of =
+            |level: &str| case(&format!(r#"{{{HEAD},"level":"{level}","steps":[]}}"#)).unwrap();
         assert_eq!(of("storm").skipped(Framing::Storm, Level::Storm), None);
         assert!(of("storm").skipped(Framing::Batch, Level::Storm).is_some());
         assert_eq!(of("storm").skipped(Framing::Batch, Level::Batch), None);

@@ -1,4 +1,4 @@
-//! Runs one case against one child: the loop around a [`Script`], with the process and the clock.
+//! Runs cases against children: the loop around [`Script`]s, with the processes and the clock.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -20,7 +20,7 @@ use super::wire::SOURCE;
 /// Lines of the conversation that are kept to explain a failure.
 const WIRE_LINES: usize = 5000;
 /// A longer line is shortened.
-const WIRE_LINE: usize = 600;
+const WIRE_LINE: usize = 4000;
 /// The longest that the loop waits without a look at everything.
 const LOOK: Duration = Duration::from_millis(250);
 /// The task of the component, and those of the one that listens to it.
@@ -80,45 +80,64 @@ pub(super) struct Children<'a> {
 }
 
 impl Children<'_> {
-    /// Runs a case.
+    /// Runs cases, as many at once as `at_once` says. Calls `ran` with each case's place, in any
+    /// order.
     ///
     /// # Errors
-    /// Where no child can be run at all.
-    pub(super) fn run(&self, case: &Case, framing: Framing) -> anyhow::Result<Ran> {
-        let wire = Arc::new(Wire::default());
+    /// Where no child can be run at all, and what `ran` returns.
+    pub(super) fn run(
+        &self,
+        cases: &[(&Case, Framing)],
+        at_once: usize,
+        mut ran: impl FnMut(usize, Ran) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let waker = Signal::new();
-        let context = self.context(case, Reporter::new(wire.clone(), Arc::default()), waker.clone());
-        let options = self.options(case, framing)?;
-        let (mut talk, handshake) =
-            Talk::start(&options, &context).map_err(|error| anyhow::anyhow!(error.message))?;
-        let mut script = Script::new(case, framing, handshake, self.patience, now());
-        let failure = loop {
-            for action in script.take_actions() {
-                act(&mut talk, &action);
+        let mut waiting = cases.iter().enumerate();
+        let mut running: Vec<(usize, Conversation<'_>)> = Vec::new();
+        loop {
+            while running.len() < at_once {
+                let Some((place, (case, framing))) = waiting.next() else { break };
+                running.push((place, self.start(case, *framing, &waker)?));
             }
-            while let Some(said) = talk.take() {
-                script.hear(said);
+            if running.is_empty() {
+                return Ok(());
             }
-            match script.advance(now()) {
-                Err(failure) => break Some(failure),
-                Ok(Progress::Done) => break None,
-                Ok(Progress::Waits(until)) => {
-                    let actions = script.take_actions();
-                    if actions.is_empty() {
-                        self.pause(&waker, until);
-                    }
-                    for action in actions {
-                        act(&mut talk, &action);
-                    }
+            let mut wake = now() + LOOK;
+            let mut over = Vec::new();
+            for (at, (_, conversation)) in running.iter_mut().enumerate() {
+                match conversation.turn() {
+                    Some(until) => wake = wake.min(until),
+                    None => over.push(at),
                 }
             }
-        };
-        talk.kill();
-        Ok(Ran { failure, wire: wire.take() })
+            for at in over.iter().rev() {
+                let (place, conversation) = running.remove(*at);
+                ran(place, conversation.end())?;
+            }
+            if over.is_empty() {
+                self.pause(&waker, wake);
+            }
+        }
+    }
+
+    fn start<'c>(
+        &self,
+        case: &'c Case,
+        framing: Framing,
+        waker: &Signal,
+    ) -> anyhow::Result<Conversation<'c>> {
+        let wire = Arc::new(Wire::default());
+        let reporter = Reporter::new(wire.clone(), Arc::default());
+        let context = self.context(case, reporter, waker.clone());
+        let options = self.options(case, framing)?;
+        let (talk, handshake) =
+            Talk::start(&options, &context).map_err(|error| anyhow::anyhow!(error.message))?;
+        let script = Script::new(case, framing, handshake, self.patience, now());
+        Ok(Conversation { talk, script, wire, failure: None })
     }
 
     fn pause(&self, waker: &Signal, until: Timestamp) {
-        let span = until.since(now()).min(LOOK);
+        let span = until.since(now());
         let wait = async { tokio::time::timeout(span, waker.wait()).await };
         let rung = self.runtimes.io().block_on(wait);
         tracing::trace!(rung = rung.is_ok(), "the loop goes on");
@@ -172,11 +191,46 @@ impl Children<'_> {
     }
 }
 
-fn act(talk: &mut Talk, action: &Action) {
-    match action {
-        Action::Send(message) => talk.send(message),
-        Action::Close => talk.close(),
-        Action::Terminate => talk.terminate(),
+/// A case that is under way.
+struct Conversation<'c> {
+    talk: Talk,
+    script: Script<'c>,
+    wire: Arc<Wire>,
+    failure: Option<Failure>,
+}
+
+impl Conversation<'_> {
+    /// Does what can be done now; until when it waits, or nothing where it is over.
+    fn turn(&mut self) -> Option<Timestamp> {
+        self.act();
+        while let Some(said) = self.talk.take() {
+            self.script.hear(said);
+        }
+        let progress = self.script.advance(now());
+        self.act();
+        match progress {
+            Ok(Progress::Waits(until)) => Some(until),
+            Ok(Progress::Done) => None,
+            Err(failure) => {
+                self.failure = Some(failure);
+                None
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        for action in self.script.take_actions() {
+            match action {
+                Action::Send(message) => self.talk.send(&message),
+                Action::Close => self.talk.close(),
+                Action::Terminate => self.talk.terminate(),
+            }
+        }
+    }
+
+    fn end(self) -> Ran {
+        self.talk.kill();
+        Ran { failure: self.failure, wire: self.wire.take() }
     }
 }
 

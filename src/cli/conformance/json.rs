@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::tuple::{JsonError, RawJson, Scanner, Value, key_bytes, write_json_string};
 
+/// How deep lists and maps may nest.
+const DEEPEST: usize = 500;
 /// Digits up to which every reader of JSON keeps a whole number.
 const SAFE_DIGITS: usize = 15;
 
@@ -26,10 +28,9 @@ impl Json {
     /// Where the text is no JSON.
     pub(super) fn parse(text: &str) -> Result<Self, JsonError> {
         let mut scanner = Scanner::new(text);
-        // Scanned whole first: the scanner bounds how deep lists and maps may nest.
-        let span = scanner.skip_value()?;
+        let json = read(&mut scanner, 0)?;
         scanner.finish()?;
-        read(&mut Scanner::new(&text[span]))
+        Ok(json)
     }
 
     /// A string.
@@ -175,12 +176,15 @@ pub(super) fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
     Json::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-fn read(scanner: &mut Scanner<'_>) -> Result<Json, JsonError> {
+fn read(scanner: &mut Scanner<'_>, depth: usize) -> Result<Json, JsonError> {
+    if depth > DEEPEST {
+        return Err(JsonError { at: scanner.position(), expected: "a value that nests less deep" });
+    }
     if scanner.take(b'[') {
         let mut items = Vec::new();
         if !scanner.take(b']') {
             loop {
-                items.push(read(scanner)?);
+                items.push(read(scanner, depth + 1)?);
                 if !scanner.more(b']')? {
                     break;
                 }
@@ -193,7 +197,7 @@ fn read(scanner: &mut Scanner<'_>) -> Result<Json, JsonError> {
         if !scanner.take(b'}') {
             loop {
                 let key = scanner.key()?.into_owned();
-                entries.push((key, read(scanner)?));
+                entries.push((key, read(scanner, depth + 1)?));
                 if !scanner.more(b'}')? {
                     break;
                 }
@@ -259,5 +263,6 @@ mod tests {
         let text = r#"{"a":[1e400,NaN,-0.0,"\ud800"],"b":{"c":null}}"#;
         assert_eq!(json(text).show(), text);
         assert!(Json::parse("{} x").is_err());
+        assert!(Json::parse(&"[".repeat(100_000)).is_err());
     }
 }

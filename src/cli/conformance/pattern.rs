@@ -31,7 +31,9 @@ impl Variables {
         match (operator(json), json) {
             (Some(("$raw", text)), _) => Json::Leaf(text.as_text().unwrap_or_default()),
             (Some(("$repeat", what)), _) => repeated(what),
-            (_, Json::List(items)) => Json::List(items.iter().map(|item| self.fill(item)).collect()),
+            (_, Json::List(items)) => {
+                Json::List(items.iter().map(|item| self.fill(item)).collect())
+            }
             (_, Json::Map(entries)) => {
                 let filled = entries.iter().map(|(key, value)| (key.clone(), self.fill(value)));
                 Json::Map(filled.collect())

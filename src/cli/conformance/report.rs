@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::case::{Case, Framing};
 use super::child::Ran;
+use super::said::short;
 use super::script::Failure;
 
 /// Lines of the conversation that are shown with a failure.
@@ -114,7 +115,7 @@ pub(super) fn failure(case: &Case, framing: Framing, failure: &Failure, wire: &[
     };
     let shown = wire.len().saturating_sub(SHOWN_LINES);
     let left_out = if shown > 0 { format!("    ({shown} lines before)\n") } else { String::new() };
-    let wire: String = wire[shown..].iter().map(|line| format!("    {line}\n")).collect();
+    let wire: String = wire[shown..].iter().map(|line| format!("    {}\n", short(line))).collect();
     format!(
         "\n{} in {framing} framing failed at {step}: {}\n  expected  {}\n  came      {}\n  the wire \
          (> to the child, < from it, ! its standard error)\n{left_out}{wire}  \
@@ -126,6 +127,12 @@ pub(super) fn failure(case: &Case, framing: Framing, failure: &Failure, wire: &[
         case.sections.join(", "),
         case.requirements.join(", "),
     )
+}
+
+/// All that went over the pipes.
+pub(super) fn wire(case: &Case, framing: Framing, wire: &[String]) -> String {
+    let lines: String = wire.iter().map(|line| format!("{line}\n")).collect();
+    format!("{} in {framing} framing\n{lines}", case.name)
 }
 
 /// A case as one line of JSON.

@@ -117,7 +117,9 @@ impl Rules {
             ("sync", Role::Spout) => self.command_answered(),
             ("ack", Role::Bolt) => self.settle(&id(), State::Acked),
             ("fail", Role::Bolt) => self.settle(&id(), State::Failed),
-            ("reset_timeout", Role::Bolt) => self.must_be_open(&id(), "touched").map(|()| Follows::Told),
+            ("reset_timeout", Role::Bolt) => {
+                self.must_be_open(&id(), "touched").map(|()| Follows::Told)
+            }
             ("drained" | "ended", Role::Bolt) => self.mark_answered(&command, &id()),
             ("exhausted", Role::Spout) if self.framing == Framing::Batch => Ok(Follows::Told),
             ("exhausted", Role::Spout) => {
@@ -215,7 +217,8 @@ impl Rules {
 
     fn mark_answered(&mut self, command: &str, id: &str) -> Result<Follows, String> {
         let found = self.marks.iter().position(|mark| mark == id);
-        let found = found.ok_or_else(|| format!("sent `{command}` with an id that nobody asked by"))?;
+        let found =
+            found.ok_or_else(|| format!("sent `{command}` with an id that nobody asked by"))?;
         self.marks.remove(found);
         Ok(Follows::Told)
     }
@@ -244,8 +247,11 @@ mod tests {
         assert_eq!(hear(&mut rules, r#"{"command":"ack","id":"1"}"#), Ok(Follows::Told));
         let again = hear(&mut rules, r#"{"command":"fail","id":"1"}"#).unwrap_err();
         assert_eq!(again, "failed tuple 1, which it had acked");
-        assert!(hear(&mut rules, r#"{"command":"ack","id":"2"}"#).unwrap_err().contains("never given"));
-        let late = hear(&mut rules, r#"{"command":"emit","tuple":[],"anchors":["1"]}"#).unwrap_err();
+        assert!(
+            hear(&mut rules, r#"{"command":"ack","id":"2"}"#).unwrap_err().contains("never given")
+        );
+        let late =
+            hear(&mut rules, r#"{"command":"emit","tuple":[],"anchors":["1"]}"#).unwrap_err();
         assert!(late.contains("anchored to tuple 1"), "{late}");
         assert!(rules.finish(false).is_ok());
     }

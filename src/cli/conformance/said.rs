@@ -14,14 +14,20 @@ pub(super) fn messages(frame: &str, framing: Framing) -> Result<Vec<Json>, Strin
     let elements = match parsed {
         Json::List(elements) if framing == Framing::Batch => elements,
         Json::List(_) => {
-            return Err(format!("sent a list although no batch frames were offered: {}", short(frame)));
+            return Err(format!(
+                "sent a list although no batch frames were offered: {}",
+                short(frame)
+            ));
         }
         one => vec![one],
     };
     let mut messages = Vec::new();
     for element in &elements {
         if element.kind() != "object" {
-            return Err(format!("sent a frame with something in it that is no object: {}", short(frame)));
+            return Err(format!(
+                "sent a frame with something in it that is no object: {}",
+                short(frame)
+            ));
         }
         message(element, framing, &mut messages)
             .map_err(|wrong| format!("{wrong}: {}", short(&element.show())))?;
@@ -62,7 +68,9 @@ fn batch(element: &Json, out: &mut Vec<Json>) -> Result<(), String> {
     if element.get("messages").is_some() {
         for message in list(element, "messages")? {
             let Some([id, values @ Json::List(_)]) = message.as_list() else {
-                return Err("sent `messages` with something in it that is no [ID, [values]]".to_owned());
+                return Err(
+                    "sent `messages` with something in it that is no [ID, [values]]".to_owned()
+                );
             };
             out.push(object([
                 ("command", Json::string("emit")),

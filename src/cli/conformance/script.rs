@@ -260,7 +260,8 @@ impl<'c> Script<'c> {
                 self.commands.push_back((wire::command("activate", empty()), asked("activate")));
             }
             Say::Deactivate => {
-                self.commands.push_back((wire::command("deactivate", empty()), asked("deactivate")));
+                self.commands
+                    .push_back((wire::command("deactivate", empty()), asked("deactivate")));
             }
             _ => {}
         }
@@ -328,10 +329,9 @@ impl<'c> Script<'c> {
         while !left.told.is_empty() {
             let Some(message) = self.told.front() else { break };
             let reach = if step.order == Order::Any { left.told.len() } else { 1 };
-            let found = left.told.iter().take(reach).enumerate();
+            let mut found = left.told.iter().take(reach).enumerate();
             let found = found
-                .filter_map(|(at, pattern)| Some((at, fits(pattern, message, &self.variables)?)))
-                .next();
+                .find_map(|(at, pattern)| Some((at, fits(pattern, message, &self.variables)?)));
             let Some((at, variables)) = found else {
                 let came = format!("the child sent {}", self.show(message));
                 self.left = Some(left);
@@ -342,10 +342,9 @@ impl<'c> Script<'c> {
             self.told.pop_front();
         }
         left.notes.retain(|pattern| {
-            let found = self.notes.iter().enumerate();
-            let found = found
-                .filter_map(|(at, note)| Some((at, fits(pattern, note, &self.variables)?)))
-                .next();
+            let mut found = self.notes.iter().enumerate();
+            let found =
+                found.find_map(|(at, note)| Some((at, fits(pattern, note, &self.variables)?)));
             let Some((at, variables)) = found else { return true };
             self.variables = variables;
             self.notes.remove(at);
@@ -425,7 +424,9 @@ impl<'c> Script<'c> {
         match (self.case.steps.get(self.at), self.case.exit) {
             (Some(_), _) => "nothing that breaks a rule of the protocol".to_owned(),
             (None, Exit::Success) => "nothing more, and an exit with status 0".to_owned(),
-            (None, Exit::Failure) => "nothing more, and an exit with another status than 0".to_owned(),
+            (None, Exit::Failure) => {
+                "nothing more, and an exit with another status than 0".to_owned()
+            }
         }
     }
 
@@ -441,7 +442,7 @@ fn patterns_of(patterns: &[Json], step: &Step) -> Left {
     let mut left = Left { told: VecDeque::new(), notes: Vec::new() };
     for number in step.from..step.from + step.times {
         for pattern in patterns {
-            let pattern = numbered(pattern, number);
+            let pattern = complete(numbered(pattern, number));
             let command = pattern.text_of("command").unwrap_or_default();
             if matches!(command.as_str(), "log" | "error" | "metrics" | "hello") {
                 left.notes.push(pattern);
@@ -451,6 +452,20 @@ fn patterns_of(patterns: &[Json], step: &Step) -> Left {
         }
     }
     left
+}
+
+/// An emit without a stream is one on the default stream, and one without a task is not direct.
+fn complete(pattern: Json) -> Json {
+    let Json::Map(mut entries) = pattern else { return pattern };
+    let has = |entries: &[(String, Json)], key| entries.iter().any(|(name, _)| name == key);
+    if entries.contains(&("command".to_owned(), Json::string("emit"))) {
+        for (key, value) in [("stream", Json::string("default")), ("task", Json::null())] {
+            if !has(&entries, key) {
+                entries.push((key.to_owned(), value));
+            }
+        }
+    }
+    Json::Map(entries)
 }
 
 /// Two parts of one metric.

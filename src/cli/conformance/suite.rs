@@ -15,7 +15,9 @@ pub(super) fn cases() -> Vec<Case> {
             let name = path.strip_suffix(".json")?.to_owned();
             let text = String::from_utf8(Files::get(&path)?.data.into_owned());
             let text = text.expect("case files are UTF-8, which a test checks");
-            Some(Case::parse(&name, &text).expect("case files are well formed, which a test checks"))
+            Some(
+                Case::parse(&name, &text).expect("case files are well formed, which a test checks"),
+            )
         })
         .collect();
     let rank = |level: Level| level as u8;
@@ -45,7 +47,8 @@ mod tests {
     fn requirements_are_numbers_of_the_list() {
         for case in cases() {
             for requirement in &case.requirements {
-                let number = requirement.strip_prefix('C').and_then(|rest| rest.parse::<u32>().ok());
+                let number =
+                    requirement.strip_prefix('C').and_then(|rest| rest.parse::<u32>().ok());
                 assert!(number.is_some_and(|number| (1..=53).contains(&number)), "{}", case.name);
             }
         }

@@ -129,12 +129,16 @@ mod tests {
         let batch = tuples(Framing::Batch, "default", 1, &rows, &Map::new());
         assert_eq!(
             frames(Framing::Batch, batch),
-            [r#"[{"comp":"source","stream":"default","task":1,"first":1001,"tuples":[["a b"],["c"]]}]"#]
+            [
+                r#"[{"comp":"source","stream":"default","task":1,"first":1001,"tuples":[["a b"],["c"]]}]"#
+            ]
         );
         let storm = tuples(Framing::Storm, "default", 2, &rows[..1], &Map::new());
         assert_eq!(
             frames(Framing::Storm, storm),
-            [r#"{"id":"6955786537413350002","comp":"source","stream":"default","task":1,"tuple":["a b"]}"#]
+            [
+                r#"{"id":"6955786537413350002","comp":"source","stream":"default","task":1,"tuple":["a b"]}"#
+            ]
         );
     }
 
@@ -149,9 +153,6 @@ mod tests {
     #[test]
     fn task_ids_have_a_form_for_each_framing() {
         assert_eq!(task_ids(Framing::Storm, &[3, 4]).show(), "[3,4]");
-        assert_eq!(
-            task_ids(Framing::Batch, &[]).show(),
-            r#"{"command":"task_ids","ids":[]}"#
-        );
+        assert_eq!(task_ids(Framing::Batch, &[]).show(), r#"{"command":"task_ids","ids":[]}"#);
     }
 }
