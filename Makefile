@@ -3,7 +3,7 @@ CARGO ?= cargo
 JOBS  ?= 2
 RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
-.PHONY: test lint rust python node bench tools
+.PHONY: test lint rust python node packages bench tools
 
 test: tools lint rust python node ## everything that decides whether a change is good
 
@@ -21,7 +21,10 @@ python: ## the Python SDK
 	python3 -m unittest discover -q -s multilang/python/tests
 
 node: ## the Node SDK
-	node --test multilang/node/test/
+	node --test multilang/node/test/*.test.mjs
+
+packages: ## wheel, sdist and npm tarball of the SDKs, in target/packages
+	sh multilang/packages.sh
 
 bench: ## figures, printed; nothing is judged
 	$(CARGO) bench -j$(JOBS) --bench executor

@@ -13,6 +13,8 @@ mod children;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod delivery;
 mod docs;
 #[cfg(test)]
@@ -27,6 +29,8 @@ mod harness;
 mod ids_ahead;
 #[cfg(test)]
 mod kinds;
+#[cfg(test)]
+mod packages;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]

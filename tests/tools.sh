@@ -6,6 +6,9 @@ need=""
 have() { command -v "$1" >/dev/null 2>&1; }
 have python3 || need="$need python3"
 have node || need="$need nodejs"
+have npm || need="$need npm"
+python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
+perl -MJSON::PP -e 1 2>/dev/null || need="$need perl"
 have cc || need="$need gcc libc6-dev"
 
 if [ -n "$need" ]; then

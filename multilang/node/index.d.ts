@@ -116,6 +116,14 @@ interface Shared extends Metrics {
   reportError(error: unknown): void;
 }
 
+/** A call that is due later. */
+export interface Timer {
+  /** It is not called any more; harmless where it was called already. */
+  cancel(): void;
+}
+/** What a timer calls; its context has no tuple in hand. */
+export type TimerCall = (context: Context) => unknown;
+
 /** The second argument of a bolt's handler; every part may be taken by destructuring. */
 export interface Context extends Shared {
   readonly component: string;
@@ -128,6 +136,10 @@ export interface Context extends Shared {
   fail(reason?: string | Error): void;
   fail(tuple: Tuple, reason?: string | Error): void;
   touch(tuple?: Tuple): void;
+  /** Calls once, `delay` from now: milliseconds, or like `"1s"`. Timers end with the input. */
+  after(delay: number | string, call: TimerCall): Timer;
+  /** Calls again and again. */
+  every(period: number | string, call: TimerCall): Timer;
 }
 
 export interface SpoutContext extends Shared {
@@ -201,6 +213,10 @@ declare abstract class AnyBolt extends Component {
   ack(tuple: Tuple): void;
   fail(tuple: Tuple, reason?: string | Error): void;
   touch(tuple: Tuple): void;
+  /** Calls once, `delay` from now: milliseconds, or like `"1s"`; with no tuple in hand. Timers end with the input. */
+  after(delay: number | string, call: TimerCall): Timer;
+  /** Calls again and again. */
+  every(period: number | string, call: TimerCall): Timer;
   /** Called for each tick, with the period in seconds. */
   tick(seconds: number): void | Promise<void>;
   /** No more input is coming: give up what is held. */

@@ -2,29 +2,21 @@
 // Typed by hand in a terminal it explains itself. Where the file has a galewire installed, that one runs.
 
 import { createRequire } from 'node:module';
-import { isatty } from 'node:tty';
 import fs from 'node:fs';
 import path from 'node:path';
 
 const require = createRequire(import.meta.url);
 const spec = process.argv[2];
 
-const help = `galewire runs a component of a topology over pipes; it is not started by hand.
+const { help } = require('./src/help.js');
 
-In the topology:
-  [bolts.split]
-  node    = "word_count.mjs:split"
-  inputs  = ["lines"]
-  outputs = ["word"]
-then:
-  galewire run topology.toml
+/** An engine gives pipes (or sockets); a terminal, a file or /dev/null is somebody trying it out. */
+function isEngine() {
+  const input = fs.fstatSync(0);
+  return input.isFIFO() || input.isSocket();
+}
 
-To try a component without an engine, use the testkit:
-  import { run } from 'galewire/testkit';
-  const out = await run(split, [{ line: 'a b' }]);
-`;
-
-if (spec === undefined || isatty(0)) {
+if (spec === undefined || !isEngine()) {
   process.stderr.write(spec === undefined ? `usage: node run.mjs FILE:NAME\n\n${help}` : help);
   process.exitCode = 2;
 } else {

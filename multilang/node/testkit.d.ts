@@ -26,6 +26,8 @@ export declare class Out {
   exhausted: boolean;
   /** The object of a class component after the run; null for functions. */
   component: any;
+  /** This, where nothing failed and no error was reported; throws with the reasons if not. */
+  ok(): this;
   /** The values of the emits of one stream. */
   on(stream: string): any[][];
 }

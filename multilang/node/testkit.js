@@ -2,6 +2,8 @@
 // Values pass through JSON both ways, so what the engine would refuse fails here too.
 'use strict';
 
+const { inspect } = require('node:util');
+
 const { assemble } = require('./src/assemble.js');
 const { describe } = require('./src/components.js');
 const { Log } = require('./src/log.js');
@@ -32,6 +34,13 @@ class Out {
   exhausted = false;
   /** The object of a class component after the run; null for functions. */
   component = null;
+
+  /** This, where nothing failed and no error was reported; throws with the reasons if not. */
+  ok() {
+    const wrong = [...this.failed.map(({ id, msg, trace }) => `input ${id} failed: ${trace || msg}`), ...this.errors];
+    if (wrong.length > 0) throw new Error(wrong.join('\n'));
+    return this;
+  }
 
   /** The values of the emits of one stream. */
   on(stream) {
@@ -72,6 +81,12 @@ function take(out, element) {
 }
 
 function fieldsOf(inputs, fields) {
+  for (const input of inputs) {
+    if (typeof input !== 'object' || input === null) throw new TypeError(`an input is an object or an array of values, not ${inspect(input)}`);
+    if (fields && Array.isArray(input) && input.length !== fields.length) {
+      throw new TypeError(`an input has ${fields.length} field(s), ${fields.join(', ')}: ${inspect(input)}`);
+    }
+  }
   if (fields) return fields;
   if (inputs.some((input) => Array.isArray(input))) throw new TypeError("inputs are arrays: name their fields with { fields: ['a', 'b'] }");
   return [...new Set(inputs.flatMap((input) => Object.keys(input)))];
@@ -118,9 +133,12 @@ class Engine {
  * for spouts `max`, `acks` and `fails` (ids told afterwards, or true for all).
  */
 async function run(exported, inputs = [], options = {}) {
-  if (!Array.isArray(inputs)) [inputs, options] = [[], inputs];
   const about = describe(exported);
   if (about === null) throw new TypeError('run(...) takes a function made by bolt, batchBolt or spout, or a class extending Bolt, BatchBolt or Spout');
+  if (!Array.isArray(inputs)) {
+    if (about.kind !== 'spout') throw new TypeError(`inputs is a list, as in [{ field: 1 }], not ${inspect(inputs)}`);
+    [inputs, options] = [[], inputs];
+  }
   const engine = new Engine();
   const log = new Log();
   const output = new Packer(engine);

@@ -7,9 +7,11 @@ use crate::base::ExitCode;
 use super::bolt::BoltArguments;
 use super::check::CheckArguments;
 use super::components::ComponentsArguments;
+use super::conformance::ConformanceArguments;
 use super::new::NewArguments;
 use super::plan::PlanArguments;
 use super::run::RunArguments;
+use super::sdk::SdkArguments;
 use super::worker::WorkerArguments;
 
 const EXAMPLES: &str = "\
@@ -47,12 +49,13 @@ pub(super) enum Command {
     New(NewArguments),
     /// Run one component alone: tuples in on standard input, what it emits out
     Bolt(BoltArguments),
+    /// Check a client of the multilang protocol, in any language, case by case
+    Conformance(ConformanceArguments),
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),
-    /// Print the folder of the Python and Node SDKs, for tests and editors
-    #[command(after_help = super::sdk::EXAMPLES)]
-    Sdk,
+    /// Print the folder of the Python and Node SDKs, or install one, for tests and editors
+    Sdk(SdkArguments),
     /// Print help on a command, on `exit-codes` or on `settings`
     Help(HelpArguments),
 }

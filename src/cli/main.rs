@@ -10,7 +10,7 @@ use crate::topology::DEFAULTS_TOML;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
-use super::{bolt, check, components, new, plan, run, schema, sdk, worker};
+use super::{bolt, check, components, conformance, new, plan, run, schema, sdk, worker};
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {
@@ -50,7 +50,8 @@ fn dispatch(
         Command::Plan(arguments) => plan::run(&arguments, registry, output),
         Command::Schema => schema::run(registry, output),
         Command::Components(arguments) => components::run(&arguments, registry, output),
-        Command::Sdk => sdk::run(output),
+        Command::Conformance(arguments) => conformance::run(&arguments, output),
+        Command::Sdk(arguments) => sdk::run(&arguments, output),
         Command::New(arguments) => new::run(&arguments, output),
         Command::Help(arguments) => help(&arguments, output),
     }

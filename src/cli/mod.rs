@@ -7,6 +7,7 @@ mod arguments;
 mod bolt;
 mod check;
 mod components;
+mod conformance;
 mod main;
 mod new;
 mod output;

@@ -6,6 +6,7 @@
 
 mod command;
 mod framing;
+mod install;
 mod kinds;
 mod lessons;
 mod message;
@@ -19,11 +20,13 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod trace;
 
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
+pub use install::{InstallError, install, install_node, install_python, make_venv};
 pub use kinds::{CommandBolt, CommandSpout, register};
 pub use msgpack::MsgpackError;
 pub use options::{CommandOptions, Language, TaskIds};
@@ -31,4 +34,5 @@ pub use sdk::{SdkError, fingerprint, unpack};
 pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;
+pub use talk::{Said, Talk};
 pub use trace::TRACE_PREFIX;

@@ -57,6 +57,13 @@ impl Process {
     pub(super) fn pipes(&self) -> &Pipes {
         &self.pipes
     }
+
+    /// Sends SIGTERM to the group, where the child has not been reaped.
+    pub(super) fn terminate(&self) {
+        if let Some(pid) = self.pipes.pid() {
+            signal_group(pid, Signal::SIGTERM);
+        }
+    }
 }
 
 impl Drop for Process {

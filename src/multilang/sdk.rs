@@ -1,5 +1,6 @@
 //! The SDK packages, embedded in the binary and unpacked once for each run.
 //!
+//! `install.rs` puts them where editors look.
 //! Several workers may unpack at once: each writes a folder of its own and the first rename wins. An
 //! unpacked folder is never written to again.
 
@@ -7,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
 #[folder = "multilang/python"]
@@ -20,9 +21,13 @@ struct Node;
 /// What `require('storm')` finds where a script brings no storm.js of its own.
 const STORM_JS: &str = "module.exports = require('./galewire/storm/index.js');\n";
 
+/// Tells the Python package that it was unpacked by an engine: started as a component it gives way to
+/// one that the user has installed, as the Node package does.
+const MARKER: &str = "python/galewire/from_engine";
+
 /// Why the SDKs could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-#[error("could not unpack the SDKs to {}: {source}", path.display())]
+#[error("could not write {} of the SDKs: {source}", path.display())]
 pub struct SdkError {
     /// The file or folder that could not be written.
     path: PathBuf,
@@ -69,15 +74,38 @@ fn write_packages(folder: &Path) -> Result<(), SdkError> {
             write_file(&folder.join("python").join(path.as_ref()), &file.data)?;
         }
     }
-    for path in Node::iter().filter(|path| is_package_file(path)) {
-        if let Some(file) = Node::get(&path) {
-            write_file(&folder.join("node/galewire").join(path.as_ref()), &file.data)?;
-        }
+    for (path, file) in node_files() {
+        write_file(&folder.join("node/galewire").join(path), &file.data)?;
     }
+    write_file(&folder.join(MARKER), b"see __init__.py\n")?;
     write_file(&folder.join("node/storm.js"), STORM_JS.as_bytes())
 }
 
-fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
+/// The files of the Python package alone, by their paths in `site-packages`. The module `storm` is
+/// none of them: a user may have one.
+pub(super) fn python_files() -> impl Iterator<Item = (String, EmbeddedFile)> {
+    let paths =
+        Python::iter().filter(|path| path.starts_with("galewire/") && is_package_file(path));
+    paths.filter_map(|path| Some((path.to_string(), Python::get(&path)?)))
+}
+
+/// The `pyproject.toml` of the Python package.
+pub(super) fn pyproject() -> Option<EmbeddedFile> {
+    Python::get("pyproject.toml")
+}
+
+/// The licence of the packages.
+pub(super) fn licence() -> Option<EmbeddedFile> {
+    Python::get("LICENSE")
+}
+
+/// The files of the Node package, by their paths in its folder.
+pub(super) fn node_files() -> impl Iterator<Item = (String, EmbeddedFile)> {
+    let paths = Node::iter().filter(|path| is_package_file(path));
+    paths.filter_map(|path| Some((path.to_string(), Node::get(&path)?)))
+}
+
+pub(super) fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent)
         .and_then(|()| fs::write(path, data))
@@ -86,8 +114,22 @@ fn write_file(path: &Path, data: &[u8]) -> Result<(), SdkError> {
 
 /// Whether a file of the source tree belongs to the package that users get.
 fn is_package_file(path: &str) -> bool {
-    let development = ["tests", "test", "fixtures", "node_modules", "__pycache__", ".pytest_cache"];
-    !path.split('/').any(|part| development.contains(&part))
+    const DEVELOPMENT: &[&str] = &[
+        "tests",
+        "test",
+        "typed",
+        "fixtures",
+        "node_modules",
+        "__pycache__",
+        ".pytest_cache",
+        ".mypy_cache",
+        "build",
+        "galewire.egg-info",
+        "MANIFEST.in",
+        "bench_split.py",
+        "bench_split.mjs",
+    ];
+    !path.split('/').any(|part| DEVELOPMENT.contains(&part))
         && Path::new(path)
             .extension()
             .is_none_or(|extension| extension != "toml" && extension != "pyc")
@@ -126,5 +168,6 @@ mod tests {
         assert!(!is_package_file("tests/test_codec.py"));
         assert!(!is_package_file("galewire/__pycache__/a.pyc"));
         assert!(!is_package_file("pyproject.toml"));
+        assert!(!is_package_file("bench_split.mjs"));
     }
 }

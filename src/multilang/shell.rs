@@ -97,9 +97,19 @@ impl Life {
         self.process.pipes().wish(Wish::Kill);
     }
 
+    /// Asks the child to leave by SIGTERM, its input still open.
+    pub(super) fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// How the life ended, once it has and all of its output was taken.
+    pub(super) fn take_ended(&self) -> Option<Ended> {
+        self.process.pipes().take_ended()
+    }
+
     /// Why the life is over, once it is and all of its output was taken.
     pub(super) fn ended(&self, last_error: Option<&str>) -> Option<ComponentError> {
-        Some(match self.process.pipes().take_ended()? {
+        Some(match self.take_ended()? {
             Ended::NotStarted(error) => self.command.not_started(&self.component, &error),
             Ended::Exited(status) => {
                 let message = format!("{} {}", self.command.shown(), how_it_ended(status));

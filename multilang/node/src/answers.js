@@ -30,7 +30,7 @@ class Answers {
     if (given === undefined || given === null) return;
     if (given instanceof Emit) this.emit(inHand, given.values, given);
     else if (Array.isArray(inHand) || inHand === null) this.emit(inHand, given);
-    else this.#hold(inHand, 'default', asValues(given));
+    else this.#hold(inHand, 'default', this.#placed(asValues, given));
   }
 
   /** `inHand`: the tuple, the batch or null, that the emit is anchored to unless `options.anchors` says otherwise. */
@@ -38,21 +38,30 @@ class Answers {
     const stream = options?.stream ?? 'default';
     const task = options?.task;
     const anchors = options?.anchors;
-    values = asValues(values);
+    values = this.#placed(asValues, values);
     if (anchors === undefined && (task === undefined || task === null) && Tuple.is(inHand)) this.#hold(inHand, stream, values);
     else this.#emitStorm(inHand, stream, values, task, anchors, false);
   }
 
   /** The same, asking for the ids of the tasks that it went to. */
   emitAsking(inHand, values, options) {
-    this.#emitStorm(inHand, options?.stream ?? 'default', asValues(values), options?.task, options?.anchors, true);
+    this.#emitStorm(inHand, options?.stream ?? 'default', this.#placed(asValues, values), options?.task, options?.anchors, true);
+  }
+
+  /** Calls `make`; a mistake that it finds is worded with the component and the line. */
+  #placed(make, given) {
+    try {
+      return make(given);
+    } catch (error) {
+      throw error instanceof UsageError ? this.declared.error(error.message) : error;
+    }
   }
 
   #emitStorm(inHand, stream, values, task, anchors, asking) {
     this.declared.check(values, stream);
     const ids = this.#anchorIds(inHand, anchors);
     if (Tuple.is(inHand)) this.spill(inHand);
-    const message = { command: 'emit', tuple: snapshot(values), stream, anchors: ids };
+    const message = { command: 'emit', tuple: this.#placed(snapshot, values), stream, anchors: ids };
     if (task !== undefined && task !== null) message.task = task;
     if (!asking) message.need_task_ids = false;
     this.output.send(message);
@@ -74,7 +83,7 @@ class Answers {
   #hold(tuple, stream, values) {
     this.declared.check(values, stream);
     if (!Tuple.isOpen(tuple)) this.#mustBeOpen(tuple, 'emit');
-    const row = snapshot(values);
+    const row = this.#placed(snapshot, values);
     if (Tuple.rowStream(tuple) !== stream) {
       this.spill(tuple);
       Tuple.setRowStream(tuple, stream);

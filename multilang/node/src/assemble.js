@@ -2,7 +2,7 @@
 // Both the runner and the testkit use this, so tests run what the engine runs.
 'use strict';
 
-const { attach, describe } = require('./components.js');
+const { attach, describe, mustHandle } = require('./components.js');
 const { Context } = require('./context.js');
 const { Declared } = require('./declared.js');
 const { Metrics } = require('./metrics.js');
@@ -16,6 +16,7 @@ const CONCURRENCY = 64;
  */
 function assemble(exported, { topology, output, log, flow, fatal }) {
   const { kind, options, place, isClass } = describe(exported);
+  if (isClass) mustHandle(exported, kind);
   const declared = new Declared(topology.component, topology.outputs, place);
   const metrics = new Metrics((name, params) => {
     output.note({ command: 'metrics', name, params });

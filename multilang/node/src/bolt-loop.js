@@ -4,7 +4,9 @@
 
 const { Answers, HOLD } = require('./answers.js');
 const { Inbox } = require('./inbox.js');
+const { Context } = require('./context.js');
 const { reason, userTrace } = require('./declared.js');
+const { Timers } = require('./timers.js');
 
 /** How old the oldest answer may become. */
 const ANSWER_MS = 5;
@@ -30,6 +32,7 @@ class BoltLoop {
     Object.assign(this, { topology, declared, output, log, metrics, hooks, limit, flow });
     this.answers = new Answers(output, declared, () => this.soon());
     this.inbox = new Inbox(this, output.frames);
+    this.timers = new Timers((call) => this.alone(() => call(new Context(this, null))));
   }
 
   /** Takes one frame from the engine; `pump` starts the work. */
@@ -151,15 +154,23 @@ class BoltLoop {
       });
       return;
     }
-    if (this.#ending !== null && this.inbox.isEmpty) this.#ending();
+    if (this.#ending !== null && this.inbox.isEmpty) {
+      this.timers.cancelAll();
+      this.#ending();
+    }
   }
 
-  /** Calls a hook of a component's class; it may be asynchronous, and its errors are only reported. */
-  hook(name, argument, after = () => {}) {
+  /** Calls a hook of a component's class. */
+  hook(name, argument, after) {
+    this.alone(() => this.hooks[name]?.(argument), after);
+  }
+
+  /** Calls what belongs to no tuple; it may be asynchronous, and its errors are only reported. */
+  alone(call, after = () => {}) {
     const failed = (error) => this.reportError(error);
     let result;
     try {
-      result = this.hooks[name]?.(argument);
+      result = call();
     } catch (error) {
       failed(error);
     }

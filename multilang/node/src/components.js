@@ -3,6 +3,8 @@
 'use strict';
 
 const { userPlace } = require('./declared.js');
+const { milliseconds } = require('./timers.js');
+const { UsageError } = require('./values.js');
 
 // Registered symbols: two copies of the package in one process know each other's components.
 const MARK = Symbol.for('galewire.component');
@@ -28,15 +30,10 @@ function batchBolt(options, fn) {
 /** Makes a (generator) function a spout. Returns the same function. */
 const spout = (fn, options = {}) => mark('spout', fn, options);
 
-const UNITS = { ms: 1, s: 1000, m: 60_000 };
-
 /** Checks and fills in the limits of a batch; the time limit becomes milliseconds. */
 function batchLimits(size = 100, within = '1s') {
   if (!Number.isInteger(size) || size < 1) throw new RangeError(`a batch's size is a whole number from 1, not ${size}`);
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m)$/.exec(within);
-  const ms = typeof within === 'number' ? within : match ? Number(match[1]) * UNITS[match[2]] : NaN;
-  if (!(ms > 0 && ms < 2 ** 31)) throw new RangeError(`a batch's time limit is milliseconds or like "1s" or "200ms", not ${within}`);
-  return { size, within: ms };
+  return { size, within: milliseconds(within, "a batch's time limit") };
 }
 
 class Component {
@@ -70,6 +67,8 @@ class Bolt extends Component {
 
   ack(tuple) { this[LOOP].ack(tuple); }
   fail(tuple, reason) { this[LOOP].fail(tuple, reason); }
+  after(delay, call) { return this[LOOP].timers.after(delay, call); }
+  every(period, call) { return this[LOOP].timers.every(period, call); }
   touch(tuple) { this[LOOP].touch(tuple); }
 
   process() { throw new Error(`${this.constructor.name} has no process(tuple)`); }
@@ -94,6 +93,17 @@ class Spout extends Component {
   deactivate() {}
 }
 
+/** Throws for a class without the method that everything is about. */
+function mustHandle(made, kind) {
+  const [name, base] = kind === 'spout' ? ['next', Spout] : ['process', Bolt];
+  if (made.prototype[name] !== base.prototype[name]) return;
+  const own = Object.getOwnPropertyNames(made.prototype).filter((key) => key !== 'constructor');
+  const near = own.find((key) => !(key in base.prototype));
+  const hint = near === undefined ? '' : `; is ${near} meant for it?`;
+  const argument = { bolt: 'tuple', batchBolt: 'batch', spout: '' }[kind];
+  throw new UsageError(`class ${made.name} has no ${name}(${argument})${hint}`);
+}
+
 /**
  * What an exported value is: `{ kind, options, place, isClass }`, or null where it is no component.
  * `kind` is `bolt`, `batchBolt` or `spout`.
@@ -109,4 +119,4 @@ function describe(exported) {
 
 const attach = Component.attach;
 
-module.exports = { bolt, batchBolt, spout, Bolt, BatchBolt, Spout, describe, attach };
+module.exports = { mustHandle, bolt, batchBolt, spout, Bolt, BatchBolt, Spout, describe, attach };

@@ -33,6 +33,8 @@ class Context {
     };
   }
   get touch() { return (tuple = this.#inHand) => this.#loop.touch(tuple); }
+  get after() { return (delay, call) => this.#loop.timers.after(delay, call); }
+  get every() { return (period, call) => this.#loop.timers.every(period, call); }
   get exhausted() { return () => this.#loop.exhausted(); }
 }
 

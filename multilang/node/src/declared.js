@@ -34,7 +34,7 @@ function userTrace(error) {
   const lines = String(error.stack ?? error).split('\n');
   const kept = lines.filter((line) => {
     const match = FRAME.exec(line);
-    if (!match) return !/^\s+at .*(node:internal|<anonymous>\)$)/.test(line);
+    if (!match) return !/^\s+at .*(\(?node:|<anonymous>\)$)/.test(line);
     return !ownFile(match[1].startsWith('file:') ? fileURLToPath(match[1]) : match[1]);
   });
   return kept.join('\n');

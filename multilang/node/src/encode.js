@@ -4,6 +4,8 @@
 
 const { randomBytes } = require('node:crypto');
 
+const { describe, UsageError } = require('./values.js');
+
 const MARK = `galewire-raw-${randomBytes(9).toString('hex')}-`;
 const MARKED = new RegExp(`"${MARK}(\\d+)"`, 'g');
 
@@ -85,6 +87,16 @@ function snapshot(values) {
   return row;
 }
 
+/** The text of an object. What looks empty to JSON and is not (a promise, a Map, a Set) would be lost. */
+function json(value) {
+  const text = stringify(value) ?? 'null';
+  if (text === '{}' && (typeof value.then === 'function' || value instanceof Map || value instanceof Set)) {
+    const advice = typeof value.then === 'function' ? '' : '; spread it into an array or an object';
+    throw new UsageError(`emitted what is not JSON: ${describe(value)}${advice}`);
+  }
+  return text;
+}
+
 function frozen(value) {
   switch (typeof value) {
     case 'string':
@@ -92,13 +104,16 @@ function frozen(value) {
       return value;
     case 'object': {
       if (value === null) break;
-      const raw = value instanceof RawJson ? value : new RawJson(stringify(value) ?? 'null');
+      const raw = value instanceof RawJson ? value : new RawJson(json(value));
       size += raw.text.length + 5;
       return raw;
     }
     case 'bigint':
       size += 24;
       return new RawJson(String(value));
+    case 'function':
+    case 'symbol':
+      throw new UsageError(`emitted what is not JSON: ${describe(value)}`);
     default:
   }
   size += 12;

@@ -4,6 +4,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { spawnSync } = require('node:child_process');
 const { createRequire } = require('node:module');
 const { pathToFileURL } = require('node:url');
 
@@ -16,16 +17,35 @@ function parseSpec(spec) {
   return at <= 0 ? { file: spec, name: null } : { file: spec.slice(0, at), name: spec.slice(at + 1) || null };
 }
 
+/** Why there is no component; the message says all there is to know. */
+class LoadError extends Error {
+  constructor(message) {
+    super(message);
+    this.name = 'LoadError';
+  }
+}
+
 /** Imports the file and returns the exported component. */
 async function load(spec) {
   const { file, name } = parseSpec(spec);
   const wanted = path.resolve(file);
-  if (!fs.existsSync(wanted)) throw new Error(`there is no file ${file} in ${process.cwd()}`);
+  if (!fs.existsSync(wanted)) throw new LoadError(`there is no file ${file} in ${process.cwd()}`);
   const found = fs.realpathSync(wanted);
   const isModule = isEsm(found);
   provide(found, isModule);
-  const loaded = isModule ? await import(pathToFileURL(found).href) : createRequire(found)(found);
-  return pick(loaded, name, file);
+  return pick(isModule ? await importFile(found) : createRequire(found)(found), name, file);
+}
+
+/** Imports an ES module. Node does not tell the line of a syntax error in one: that is asked for. */
+async function importFile(file) {
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+    const at = stderr?.indexOf('\n    at ') ?? -1;
+    throw at < 0 ? error : new LoadError(stderr.slice(0, at).trim());
+  }
 }
 
 /** Must the file be loaded as an ES module? */
@@ -53,7 +73,7 @@ function pick(loaded, name, file) {
   if (describe(loaded.default ?? loaded)) return loaded.default ?? loaded;
   const components = Object.entries(exported).filter(([, value]) => describe(value));
   if (components.length === 1) return components[0][1];
-  throw new Error(
+  throw new LoadError(
     components.length === 0
       ? `${file} exports no component; wrap a function: export const name = bolt(function* ({ field }) { ... })`
       : `${file} exports several components; name one: ${components.map(([key]) => `${file}:${key}`).join(', ')}`,
@@ -63,10 +83,10 @@ function pick(loaded, name, file) {
 function named(exported, name, file) {
   if (!(name in exported)) {
     const names = Object.keys(exported).filter((key) => describe(exported[key]));
-    throw new Error(`${file} does not export ${name}; its components are: ${names.join(', ') || 'none'}`);
+    throw new LoadError(`${file} does not export ${name}; its components are: ${names.join(', ') || 'none'}`);
   }
   if (describe(exported[name])) return exported[name];
-  throw new Error(
+  throw new LoadError(
     `${name} in ${file} is no component; wrap the function with bolt(...), batchBolt(...) or spout(...), ` +
       'or extend the class from Bolt, BatchBolt or Spout',
   );
@@ -74,4 +94,4 @@ function named(exported, name, file) {
 
 const isObject = (value) => typeof value === 'object' && value !== null;
 
-module.exports = { load, parseSpec };
+module.exports = { LoadError, load, parseSpec };

@@ -40,7 +40,8 @@ function provideInThread() {
   module_.registerHooks({
     resolve(specifier, context, next) {
       if (!Object.hasOwn(FILES, specifier)) return next(specifier, context);
-      const extension = context.conditions.includes('import') ? 'mjs' : 'js';
+      // An array for import, a Set for require.
+      const extension = [...context.conditions].includes('import') ? 'mjs' : 'js';
       return { url: pathToFileURL(path.join(HOME, `${FILES[specifier]}.${extension}`)).href, shortCircuit: true };
     },
   });

@@ -13,6 +13,8 @@ const { Reader } = require('./reader.js');
 const { Topology } = require('./topology.js');
 const { Writer } = require('./writer.js');
 const { describe } = require('./components.js');
+const { userTrace } = require('./declared.js');
+const { help } = require('./help.js');
 const { load } = require('./load.js');
 const { assemble } = require('./assemble.js');
 
@@ -72,7 +74,9 @@ class Process {
   #frame(text) {
     if (this.#running) this.#accept(text);
     else if (this.#gotHandshake) {
-      this.#gotHandshake(JSON.parse(text));
+      const handshake = parsed(text);
+      if (handshake?.conf === undefined) this.#explain();
+      this.#gotHandshake(handshake);
       this.#gotHandshake = null;
     } else this.#early.push(text);
   }
@@ -117,6 +121,7 @@ class Process {
   }
 
   #ended(rest) {
+    if (rest !== '' && this.#gotHandshake) this.#explain();
     if (rest !== '') this.#log.warn(`the input ended in the middle of a frame: ${rest.slice(0, 200)}`);
     this.#end();
   }
@@ -136,14 +141,20 @@ class Process {
   }
 
   #die(error) {
-    this.#output?.note({ command: 'error', msg: error instanceof Error ? error.stack : String(error) });
+    this.#output?.note({ command: 'error', msg: told(error) });
     if (this.#output && this.#engineShowsErrors) process.exit(1);
     this.#leave(1, error); // Storm shows what a dying child wrote to stderr
   }
 
   #leave(status, error) {
-    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+    process.stderr.write(`${told(error)}\n`);
     process.exit(status);
+  }
+
+  /** What came is no handshake: there is no engine on the other side. */
+  #explain() {
+    process.stderr.write(help);
+    process.exit(2);
   }
 
   /** Runs at every exit, also one by user code: what was said is sent. */
@@ -158,6 +169,25 @@ class Process {
     process.stderr.write(`galewire: cannot write to the engine: ${error.message}\n`);
     process.exit(1);
   }
+}
+
+/** The value of JSON text; undefined where it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** An error as it is shown: of the user's mistakes the message alone, of others the user's part of the stack. */
+function told(error) {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'LoadError') return error.message;
+  const trace = userTrace(error);
+  // Nothing but the SDK's own frames: then it is a bug of ours, and they matter.
+  const isOurs = !/\n\s+at /.test(trace) && (error instanceof TypeError || error instanceof ReferenceError);
+  return isOurs ? error.stack : trace;
 }
 
 /** Runs the component named by `spec`, `FILE:NAME`, until the engine closes the pipe. */

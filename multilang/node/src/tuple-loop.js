@@ -7,7 +7,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const { BoltLoop } = require('./bolt-loop.js');
 const { Context } = require('./context.js');
 const { Tuple } = require('./tuple.js');
-const { Emit } = require('./values.js');
+const { Emit, UsageError } = require('./values.js');
 
 const isAsyncFunction = (fn) => /^Async/.test(fn.constructor.name);
 
@@ -30,10 +30,10 @@ class TupleLoop extends BoltLoop {
     return this.answers.current ?? this.#inHandOf?.getStore() ?? null;
   }
 
-  /** Hooks have no tuple in hand, although an ended handler may have led to them. */
-  hook(...call) {
-    if (this.#inHandOf === null) super.hook(...call);
-    else this.#inHandOf.run(null, () => super.hook(...call));
+  /** Hooks and timers have no tuple in hand, although an ended handler may have led to them. */
+  alone(...call) {
+    if (this.#inHandOf === null) super.alone(...call);
+    else this.#inHandOf.run(null, () => super.alone(...call));
   }
 
   start(tuple) {
@@ -68,8 +68,17 @@ class TupleLoop extends BoltLoop {
 
   /** What a handler returned: the values of one tuple, or a list of emits. */
   #giveResult(tuple, result) {
-    if (Array.isArray(result) && result[0] instanceof Emit) this.#giveAll(tuple, result);
-    else this.answers.give(tuple, result);
+    if (Array.isArray(result) && result[0] instanceof Emit) return this.#giveAll(tuple, result);
+    try {
+      this.answers.give(tuple, result);
+    } catch (error) {
+      if (error instanceof UsageError && Array.isArray(result) && result.length > 1) {
+        const [was, hint] = [error.message, 'a returned array is the values of one tuple: yield each to emit several'];
+        error.message = `${was}; ${hint}`;
+        error.stack = error.stack.replace(was, error.message);
+      }
+      throw error;
+    }
   }
 
   async #giveLater(tuple, results) {

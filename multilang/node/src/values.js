@@ -52,7 +52,7 @@ function asValues(given) {
       return [given];
     default:
       throw new UsageError(
-        `a handler gives an array of values, emit(...) or one string or number, not ${describe(given)}`,
+        `gave ${describe(given)}: a handler gives an array of values, emit(...) or one string or number`,
       );
   }
 }
@@ -60,8 +60,9 @@ function asValues(given) {
 function describe(given) {
   if (given === null) return 'null';
   if (typeof given !== 'object') return `a ${typeof given}`;
+  if (typeof given.then === 'function') return 'a promise (is an await missing?)';
   const name = given.constructor?.name;
   return name && name !== 'Object' ? `an object of class ${name}` : 'an object';
 }
 
-module.exports = { Emit, Message, Fail, UsageError, emit, message, asValues };
+module.exports = { describe, Emit, Message, Fail, UsageError, emit, message, asValues };

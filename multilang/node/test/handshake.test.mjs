@@ -105,6 +105,20 @@ test('typed_by_hand_it_explains_itself', () => {
   assert.match(inTerminal.stdout, /not started by hand/);
 });
 
+test('text_that_is_no_handshake_explains_how_to_run_it', () => {
+  for (const input of ['hello\n', 'hello\nend\n', '{}\nend\n']) {
+    const run = spawnSync(process.execPath, [path.join(HOME, 'run.mjs'), 'split.mjs:split'], { cwd: USER, input, encoding: 'utf8' });
+    assert.equal(run.status, 2);
+    assert.match(run.stderr, /galewire bolt topology\.toml split/);
+  }
+});
+
+test('a_syntax_error_in_a_module_is_shown_with_its_line', async () => {
+  const child = new Child('malformed.mjs:split');
+  assert.equal(await child.exit, 1);
+  assert.match(child.find('error').msg, /malformed\.mjs:3\n.*\n *\^+[^]*SyntaxError/);
+});
+
 test('end_of_input_finishes_what_came_and_leaves_with_0', async () => {
   const child = new Child('bolts.mjs:asyncGenerator');
   await child.ready();

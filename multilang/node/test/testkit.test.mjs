@@ -89,3 +89,33 @@ test('limits_of_a_batch_are_checked', () => {
   assert.throws(() => batchBolt({ size: 0 }, () => {}), /whole number from 1/);
   assert.throws(() => batchBolt({ within: 'soon' }, () => {}), /"200ms"/);
 });
+
+test('what_is_not_json_is_refused_with_the_component_and_the_line', async () => {
+  const cases = [
+    [async () => [Promise.resolve(1)], /a promise \(is an await missing\?\)/],
+    [() => [() => 1], /a function/],
+    [() => [new Map([[1, 2]])], /class Map; spread it/],
+    [() => ({ word: 'a' }), /gave an object: a handler gives an array/],
+    [() => ['a', 'b'], /yield each to emit several/],
+  ];
+  for (const [handler, words] of cases) {
+    const out = await run(bolt(handler), [{ line: 'a' }], { outputs: ['word'] });
+    assert.match(out.failed[0].msg, words);
+    assert.match(out.failed[0].msg, /component "component" .*testkit\.test\.mjs:\d+/);
+    assert.throws(() => out.ok(), words);
+  }
+});
+
+test('a_class_without_process_is_told_at_once', async () => {
+  class Misspelt extends Bolt {
+    proces() {}
+  }
+  await assert.rejects(run(Misspelt, [{ line: 'a' }]), /class Misspelt has no process\(tuple\); is proces meant/);
+});
+
+test('inputs_of_the_wrong_shape_are_told', async () => {
+  await assert.rejects(run(split, { line: 'a' }), /inputs is a list/);
+  await assert.rejects(run(split, ['a'], { fields: ['line'] }), /an object or an array of values, not 'a'/);
+  await assert.rejects(run(split, [['a', 'b']], { fields: ['line'] }), /1 field\(s\), line/);
+  assert.deepEqual((await run(split, [{ line: 'a b' }])).ok().emitted, [['a'], ['b']]);
+});

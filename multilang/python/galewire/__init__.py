@@ -18,6 +18,7 @@ from .component import BatchBolt, Bolt, Spout
 from .decorators import batch_bolt, bolt, spout
 from .message import Emit, EmitError, Fail, Message
 from .metrics import Counter, Gauge, Histogram
+from .timers import Timer
 from .tuples import Tuple
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "Histogram",
     "Message",
     "Spout",
+    "Timer",
     "Tuple",
     "batch_bolt",
     "bolt",
@@ -41,8 +43,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # testkit only where it is used: a child process starts faster without it.
-    if name == "testkit":
-        return importlib.import_module(".testkit", __name__)
-    raise AttributeError(f"module 'galewire' has no attribute '{name}'")
+if not TYPE_CHECKING:  # a type checker would take every name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        # testkit only where it is used: a child process starts faster without it.
+        if name == "testkit":
+            return importlib.import_module(".testkit", __name__)
+        raise AttributeError(f"module 'galewire' has no attribute '{name}'")

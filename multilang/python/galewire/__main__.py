@@ -2,8 +2,9 @@
 
 import os
 import sys
+from typing import Any
 
-from .run import child
+from .give_way import installed
 
 USAGE = """\
 usage: python3 -m galewire FILE.py:NAME
@@ -16,7 +17,8 @@ stdin and stdout. Do not start it by hand; name it in a topology, and run that:
 
     galewire run topology.toml
 
-To try a handler without an engine: galewire.testkit.run(handler, [{"field": "value"}])
+To try it alone: echo '{"field": "value"}' | galewire bolt topology.toml NAME
+In a test: galewire.testkit.run(handler, [{"field": "value"}])
 """
 
 
@@ -27,8 +29,15 @@ def main() -> int:
         print(USAGE, file=sys.stderr, end="")
         asked = arguments in (["-h"], ["--help"])
         return 0 if asked else 2
-    return child(arguments[0])
+    from .run import NoEngine, child  # not above: another galewire may be the one that runs
+
+    try:
+        return child(arguments[0])
+    except NoEngine:
+        print(USAGE, file=sys.stderr, end="")
+        return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    other: Any = installed()
+    sys.exit(other.main() if other else main())

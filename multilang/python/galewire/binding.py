@@ -57,12 +57,13 @@ def bind(function: Any, source: Source, component: Any) -> Call:
             (by_place if parameter.kind in _BY_PLACE else by_name).append(name)
         elif parameter.default is parameter.empty:
             problems.append(no_field(source, name))
+            if name == "self":
+                problems[-1] = "write `*, self` to get the component"
         elif parameter.kind in _BY_PLACE:
             fixed[name] = parameter.default
     if problems:
         raise BindError(
-            f"{place(function)} does not fit its input {source.describe()}: "
-            + "; ".join(problems)
+            f"{place(function)} does not fit its input: " + "; ".join(problems)
         )
     return _call(function, source, by_place, by_name, fixed, rest)
 

@@ -7,16 +7,27 @@ decided in the run_* modules.
 import asyncio
 import logging
 import threading
-from typing import Any, ClassVar, Dict, List, Optional, Sequence, Union
+import time
+from typing import Any, Callable, ClassVar, Dict, Generator, List, Optional, Sequence, Union, cast
 
 from .message import Message
 from .metrics import Counter, Gauge, Histogram
 from .outbox import Hand
 from .session import Session, current_hand
+from .spans import seconds
+from .timers import Timer
 from .tuples import Tuple
 from .values import PLAIN
 
-TaskIds = Union[List[int], "asyncio.Future[List[int]]"]
+
+class TaskIds(List[int]):
+    """The ids of tasks; awaited in an asynchronous handler, as they are elsewhere."""
+
+    def __await__(self) -> Generator[Any, None, List[int]]:
+        """Only an asynchronous handler gets something to wait for."""
+        return list(self)
+        yield
+
 
 
 class Component:
@@ -91,8 +102,8 @@ class Component:
         except RuntimeError:
             if threading.current_thread() is threading.main_thread():
                 session.inbox.pump(future.done)
-            return future.result()
-        return asyncio.wrap_future(future, loop=loop)
+            return TaskIds(future.result())
+        return cast(TaskIds, asyncio.wrap_future(future, loop=loop))
 
 
 class Bolt(Component):
@@ -104,8 +115,8 @@ class Bolt(Component):
     #: False: ack, fail and touch by hand.
     auto_ack: bool = True
 
-    def process(self, tup: Tuple) -> Any:
-        """Called with every input."""
+    def process(self, *args: Any, **kwargs: Any) -> Any:
+        """Called with every input: as ``tup``, or its fields by their names."""
         raise NotImplementedError(f"{type(self).__name__} has no process(self, tup)")
 
     def tick(self) -> Any:
@@ -176,6 +187,31 @@ class Bolt(Component):
         """The tuple is still being worked on: its time-out starts anew."""
         self._session.outbox.push({"command": "reset_timeout", "id": tup.id})
 
+    def after(
+        self, delay: Union[str, float], call: Callable[..., Any], *arguments: Any
+    ) -> Timer:
+        """Call ``call(*arguments)`` once, ``delay`` ("250ms", "1s", or seconds) from now.
+
+        It is called between two inputs, with no tuple in hand; it may be ``async``, and what it
+        raises is reported. ``cancel()`` takes it back. Timers end with the input.
+        """
+        return self._timer(delay, None, call, arguments)
+
+    def every(
+        self, period: Union[str, float], call: Callable[..., Any], *arguments: Any
+    ) -> Timer:
+        """Call ``call(*arguments)`` again and again, as ``after`` does."""
+        if seconds(period) <= 0:
+            raise ValueError(f"every({period!r}): a period is longer than nothing")
+        return self._timer(period, seconds(period), call, arguments)
+
+    def _timer(
+        self, delay: Union[str, float], period: Optional[float], call: Any, arguments: Any
+    ) -> Timer:
+        timer = Timer(call, arguments, period)
+        self._session.timers.set(timer, time.monotonic() + seconds(delay))
+        return timer
+
     def _before_settling(self, tup: Tuple) -> None:
         hand = current_hand.get()
         if hand is not None:
@@ -234,7 +270,7 @@ class BatchBolt(Bolt):
     #: The longest time a tuple waits for its batch to fill: "1s", "250ms", or seconds.
     within: Union[str, float] = "1s"
 
-    def process(self, batch: List[Tuple]) -> Any:  # type: ignore[override]
+    def process(self, batch: List[Tuple]) -> Any:
         """Called with every batch; all not failed in it are acked when it returns."""
         raise NotImplementedError(f"{type(self).__name__} has no process(self, batch)")
 

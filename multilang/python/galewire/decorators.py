@@ -3,6 +3,7 @@
 from typing import Any, Callable, Dict, Optional, Type, TypeVar, Union, overload
 
 from .component import BatchBolt, Bolt, Component, Spout
+from .spans import seconds
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 MARK = "__galewire__"
@@ -75,18 +76,3 @@ def spout(function: Handler) -> Handler:
     """
     marked: Handler = _mark(function, Spout, {})
     return marked
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-
-
-def seconds(span: Union[str, float]) -> float:
-    """``"250ms"``, ``"1s"``, ``"2m"`` or a number of seconds, as seconds."""
-    if isinstance(span, (int, float)):
-        return float(span)
-    number = span.rstrip("ms").strip()
-    unit = span[len(span.rstrip("ms")) :]
-    try:
-        return float(number) * _UNITS[unit or "s"]
-    except (KeyError, ValueError):
-        raise ValueError(f"within='{span}': write \"1s\", \"250ms\" or seconds") from None

@@ -7,6 +7,7 @@ as they are seen, everything else waits in ``queue`` in order.
 import fcntl
 import os
 import select
+import threading
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple as Tup
 
@@ -42,6 +43,7 @@ class Inbox:
         self.rows: List[Any] = []
         self._before_wait = before_wait
         self._on_task_ids = on_task_ids
+        self._reader = threading.get_ident()
         self._buffer = bytearray()
         self._start = 0
         self._scanned = 0
@@ -58,7 +60,7 @@ class Inbox:
                 pass  # not a pipe, or over the user's limit: the default size does as well
 
     def get(self, timeout: Optional[float] = None) -> Optional[Item]:
-        """The next element; None after ``timeout`` seconds; EndOfInput at the end."""
+        """The next element; None after ``timeout`` seconds or a nudge; EndOfInput at the end."""
         while True:
             if self.stopping:
                 raise EndOfInput
@@ -81,6 +83,10 @@ class Inbox:
         assert item is not None  # there is no time limit
         return item[0]
 
+    def leftover(self) -> bool:
+        """Whether bytes are here that are no complete frame."""
+        return len(self._buffer) > self._start
+
     def waiting(self) -> bool:
         """Whether an element is here, or bytes that may be one."""
         return bool(self.queue) or self.parse() or (not self.ended and self._readable(0))
@@ -100,6 +106,14 @@ class Inbox:
         """End after the handler in hand; safe in a signal handler."""
         self.stopping = True
         self.rows.clear()
+        self._wake()
+
+    def nudge(self) -> None:
+        """Let a ``get`` of another thread return None, so that it is called anew."""
+        if threading.get_ident() != self._reader:
+            self._wake()
+
+    def _wake(self) -> None:
         try:
             os.write(self.wake_fd, b"\0")
         except BlockingIOError:

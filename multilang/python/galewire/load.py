@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from types import ModuleType
-from typing import Any, List, Tuple as Tup
+from typing import Any, List, Tuple as Tup, Type
 
 from .component import BatchBolt, Bolt, Component, Spout
 from .decorators import MARK
@@ -42,13 +42,31 @@ def instance(thing: Any, where: str = "") -> Tup[Component, Any]:
             setattr(component, option, value)
         return component, thing
     if isinstance(thing, type) and issubclass(thing, Component):
+        _has_handler(thing)
         return thing(), None
     if isinstance(thing, Component):
+        _has_handler(type(thing))
         return thing, None
     what = where or repr(thing)
     if callable(thing) and not isinstance(thing, type):
         raise LoadError(f"{what} is a plain function: put @galewire.bolt (or spout) above it")
     raise LoadError(f"{what} is a {type(thing).__name__}, neither a bolt nor a spout")
+
+
+def _has_handler(kind: Type[Component]) -> None:
+    """LoadError for a class without the method that everything is about."""
+    bases: List[Type[Component]] = [BatchBolt, Bolt, Spout]
+    base = next((base for base in bases if issubclass(kind, base)), None)
+    if base is None:
+        raise LoadError(f"{kind.__name__} derives from neither galewire.Bolt nor galewire.Spout")
+    name = "next" if base is Spout else "process"
+    if getattr(kind, name) is not getattr(base, name):
+        return
+    own = [known for known in vars(kind) if known[0] != "_"]
+    near = difflib.get_close_matches(name, own, 1)
+    hint = f"; is '{near[0]}' meant for it?" if near else ""
+    arguments = {BatchBolt: "self, batch", Spout: "self"}.get(base, "self, tup")
+    raise LoadError(f"{kind.__name__} has no {name}({arguments}){hint}")
 
 
 def _import(file: str) -> ModuleType:

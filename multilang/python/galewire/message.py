@@ -62,3 +62,7 @@ FAILURES = (Exception, SystemExit)
 
 class EmitError(ValueError):
     """An emit that cannot be sent: wrong number of values, unknown stream, not JSON."""
+
+
+# Tracebacks name them as users do.
+Fail.__module__ = EmitError.__module__ = "galewire"

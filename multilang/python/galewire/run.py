@@ -28,6 +28,10 @@ from .trace import current_trace
 Loaded = Tup[Component, Any]
 
 
+class NoEngine(Exception):
+    """There is no engine on the other side of stdin."""
+
+
 def child(target: str) -> int:
     """Run ``FILE.py:NAME`` on this process's stdin and stdout; returns the exit status."""
     reading, writing = stdio.take_over()
@@ -38,7 +42,7 @@ def child(target: str) -> int:
     leave_on_signals(inbox)
     flusher = Flusher(outbox, inbox.stop)
     try:
-        session = Session(inbox.handshake(), inbox, outbox)
+        session = Session(first_message(inbox), inbox, outbox)
         logs.install(session.name, outbox.note)
         flusher.start()
         status = start(session, lambda: load(target), answer_handshake)
@@ -51,6 +55,21 @@ def child(target: str) -> int:
         print("galewire: the engine is gone: nobody reads stdout", file=sys.stderr)
         status = 1
     return status
+
+
+def first_message(inbox: Inbox) -> Dict[str, Any]:
+    """The handshake; NoEngine where what came is none, because somebody else wrote it."""
+    try:
+        message = inbox.handshake()
+    except EndOfInput:
+        if inbox.leftover():
+            raise NoEngine from None
+        raise
+    except ValueError:
+        raise NoEngine from None
+    if not isinstance(message.get("conf"), dict):
+        raise NoEngine
+    return message
 
 
 def start(
@@ -93,13 +112,21 @@ def answer_handshake(session: Session, component: Optional[Component]) -> None:
     session.outbox.answer_handshake(reply, session.batch)
 
 
-def run_component(session: Session, component: Component, handler: Any) -> int:
-    """Open, run until the input ends, close; returns the exit status."""
+def run_component(
+    session: Session,
+    component: Component,
+    handler: Any,
+    refuse: Optional[Callable[[Session, str], int]] = None,
+) -> int:
+    """Open, run until the input ends, close; returns the exit status.
+
+    ``refuse`` is told why where the component cannot be run; it is an error of the topology if not.
+    """
     status = 0
     try:
         loop = loop_for(component, handler)
     except (BindError, ValueError) as error:
-        return _refuse(session, f"{session.name}: {error}")
+        return (refuse or _refuse)(session, f"{session.name}: {error}")
     try:
         session.finish(component.open())
         if isinstance(loop, SpoutLoop):

@@ -10,6 +10,7 @@ import os
 import selectors
 import signal
 import stat
+import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Set, Union
 
@@ -20,6 +21,7 @@ from .message import FAILURES
 from .outbox import Hand
 from .run_bolt import HEARTBEAT, TICK, BoltLoop
 from .session import current_hand
+from .standstill import Standstill
 from .take import Taker
 from .tuples import Source, Tuple
 
@@ -63,7 +65,11 @@ class AsyncBoltLoop(BoltLoop):
     def run(self) -> None:
         loop = self.session.loop
         assert loop is not None  # made by run.py before open()
-        loop.run_until_complete(self._run(loop))
+        standstill = Standstill(loop, self.session.log.warning)
+        try:
+            loop.run_until_complete(self._run(loop))
+        finally:
+            standstill.stop()
         raise EndOfInput
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -72,15 +78,20 @@ class AsyncBoltLoop(BoltLoop):
         if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
+        self.session.timers.wake = lambda: loop.call_soon_threadsafe(self._wake)
         self._read()
         while not inbox.stopping and self._error is None:
             self._watch(loop, len(self._waiting) < _MOST_WAITING and not inbox.ended)
             if not self._waiting and inbox.ended and not self._in_hand:
                 break
+            self._start_timers(loop)
             if not await self._start_next(loop):
                 self._plan_flush(loop)
                 self._changed.clear()
+                alarm = self._alarm(loop)
                 await self._changed.wait()
+                if alarm is not None:
+                    alarm.cancel()
         self._watch(loop, False)
         while self._in_hand:  # after SIGTERM: what is in hand is finished
             await asyncio.wait(self._in_hand)
@@ -156,12 +167,33 @@ class AsyncBoltLoop(BoltLoop):
             self._error = task.exception()
 
     async def _hook(self, name: str) -> None:
+        await self._call(getattr(self.component, name), (), f"{name}()")
+
+    async def _call(self, function: Any, arguments: Any, what: str) -> None:
         try:
-            result = getattr(self.component, name)()
+            result = function(*arguments)
             if inspect.isawaitable(result):
                 await result
         except FAILURES:
-            self.session.report(f"{name}()")
+            self.session.report(what)
+
+    # Timers
+
+    def _start_timers(self, loop: asyncio.AbstractEventLoop) -> None:
+        for timer in self.session.timers.take_due(time.monotonic()):
+            task = loop.create_task(self._call(timer.call, timer.arguments, "a timer"))
+            self._in_hand.add(task)
+            task.add_done_callback(self._ended)
+
+    def _alarm(self, loop: asyncio.AbstractEventLoop) -> Optional[asyncio.TimerHandle]:
+        due = self.session.timers.next_due()
+        if due is None:
+            return None
+        return loop.call_later(max(0.0, due - time.monotonic()), self._wake)
+
+    def _wake(self) -> None:
+        assert self._changed is not None  # set before any timer
+        self._changed.set()
 
     # Reading
 

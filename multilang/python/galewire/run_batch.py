@@ -6,12 +6,12 @@ from typing import Any, List
 
 from .binding import BindError, place
 from .component import BatchBolt
-from .decorators import seconds
 from .inbox import EndOfInput, Item
 from .message import FAILURES
 from .outbox import Hand
 from .run_bolt import BoltLoop
 from .session import current_hand
+from .spans import seconds
 from .take import Taker, describe
 from .tuples import Tuple
 
@@ -36,12 +36,13 @@ class BatchBoltLoop(BoltLoop):
         inbox = self.session.inbox
         try:
             while True:
-                timeout = None
+                timeout = self.run_timers()
                 if self._batch:
-                    timeout = max(0.0, self._deadline - time.monotonic())
-                    if not timeout or (self._drained and not inbox.waiting()):
+                    left = max(0.0, self._deadline - time.monotonic())
+                    if not left or (self._drained and not inbox.waiting()):
                         self.give()
                         continue
+                    timeout = left if timeout is None else min(left, timeout)
                 item = inbox.get(timeout)
                 if item is not None:
                     self.handle(item)
@@ -68,6 +69,10 @@ class BatchBoltLoop(BoltLoop):
         self.give()
         self._drained = True
         self.hook("drain")
+
+    def end(self) -> None:
+        self.give()
+        self.hook("end")
 
     def give(self) -> None:
         """Call the handler with what is held, then settle every tuple of it."""

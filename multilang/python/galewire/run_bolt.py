@@ -1,7 +1,8 @@
 """Runs a synchronous bolt: reads elements in order and calls its handler and its hooks."""
 
 import inspect
-from typing import Any, Dict, List, Tuple as Tup
+import time
+from typing import Any, Dict, List, Optional, Tuple as Tup
 
 from .binding import Call, bind, place
 from .component import Bolt
@@ -55,11 +56,20 @@ class BoltLoop:
 
     def run(self) -> None:
         """Until EndOfInput."""
-        get, handle = self.session.inbox.get, self.handle
+        get, handle, timers = self.session.inbox.get, self.handle, self.session.timers
         while True:
-            item = get()
-            assert item is not None  # there is no time limit
-            handle(item)
+            item = get(self.run_timers() if timers else None)
+            if item is not None:
+                handle(item)
+
+    def run_timers(self) -> Optional[float]:
+        """Call the timers that are due; returns the seconds until the next one, None without one."""
+        timers = self.session.timers
+        for timer in timers.take_due(time.monotonic()):
+            if not timer.cancelled and not self.session.inbox.stopping:
+                self.call(timer.call, timer.arguments, "a timer")
+        due = timers.next_due()
+        return None if due is None else max(0.0, due - time.monotonic())
 
     def handle(self, item: Item) -> None:
         """One element, whatever it is."""
@@ -76,7 +86,7 @@ class BoltLoop:
             self.drain()
             self.outbox.push({"command": "drained", "id": message.get("id")})
         elif message.get("command") == "end":
-            self.hook("end")
+            self.end()
             self.outbox.push({"command": "ended", "id": message.get("id")})
         else:
             self.session.log.warning("ignored an unknown message: %s", str(message)[:200])
@@ -87,12 +97,19 @@ class BoltLoop:
     def drain(self) -> None:
         self.hook("drain")
 
+    def end(self) -> None:
+        self.hook("end")
+
     def hook(self, name: str) -> None:
         """Call tick, drain or end; an exception is reported and the component goes on."""
+        self.call(getattr(self.component, name), (), f"{name}()")
+
+    def call(self, function: Any, arguments: Any, what: str) -> None:
+        """Call what belongs to no input; an exception is reported and the component goes on."""
         try:
-            self.session.finish(getattr(self.component, name)())
+            self.session.finish(function(*arguments))
         except FAILURES:
-            self.session.report(f"{name}()")
+            self.session.report(what)
 
 
 class SyncBoltLoop(BoltLoop):

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Set
 from .inbox import Inbox
 from .metrics import Metrics
 from .outbox import Hand, Id, Outbox
+from .timers import Timers
 from .trace import current_trace
 from .tuples import Source
 from .values import Streams
@@ -38,10 +39,12 @@ class Session:
         self.width = self.streams.width("default")
         self.metrics = Metrics(outbox.note)
         self.log = logging.getLogger(self.name)
+        self.timers = Timers()
         #: Ids settled by hand while their handler runs; their runner then leaves them alone.
         self.settled: Set[Id] = set()
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         inbox.batch = self.batch
+        self.timers.wake = inbox.nudge
         outbox.before_flush = self.metrics.send_due
         outbox.more_later = lambda: self.metrics.dirty
 

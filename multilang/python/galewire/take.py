@@ -108,7 +108,9 @@ class Taker:
         try:
             self.shape(out, emits)
         except EmitError as error:
-            raise EmitError(f"{error}, returned by {self.where}") from None
+            many = type(out) in (list, tuple) and len(out) > 1 and self._width == 1
+            hint = " (what is returned is one emit; yield each value to emit several)" if many else ""
+            raise EmitError(f"{error}, returned by {self.where}{hint}") from None
 
     where = "the handler"
 
@@ -165,4 +167,4 @@ def describe(error: BaseException, results: Any) -> "tuple[str, str]":
         text = f"{name}: {text}" if text else name
     # A yielded value is checked while its generator stands at the yield.
     place: Optional[str] = line_of_error(error) or line_of(results)
-    return (f"{text}, at {place}" if place else text), current_trace()
+    return (f"{text}, at {place}" if place else text), current_trace(results)

@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 from contextvars import copy_context
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
 from . import codec, logs
 from .component import Component, Spout
@@ -47,6 +47,36 @@ class Emitted(Emit):
             return list(self.values) == list(other)
         return len(self.values) == 1 and bool(self.values[0] == other)
 
+    def __repr__(self) -> str:
+        if self.stream != "default":
+            return f"Emit({', '.join(map(repr, self.values))}, stream={self.stream!r})"
+        return repr(self.values[0] if len(self.values) == 1 else list(self.values))
+
+
+class Emits(List[Emitted]):
+    """A list of emits. Where something went wrong, a failing assertion shows that too."""
+
+    def __init__(self, emits: Iterable[Emitted], out: "Out") -> None:
+        super().__init__(emits)
+        self._out = out
+
+    # An emit equals more than an Emitted; type checkers look for this.
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other)
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        wrong = [f"input {one.id} failed: {one.msg}" for one in self._out.failed]
+        wrong += [f"error: {text.splitlines()[0]}" for text in self._out.errors]
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        told = f"  <{'; '.join(wrong[:3])}{more}>" if wrong else ""
+        return super().__repr__() + told
+
+
+class NotStarted(Exception):
+    """The component does not fit its inputs, or says nonsense of itself; nothing was run."""
+
 
 class Failed:
     """A failed input: its ``id``, the reason ``msg`` and the traceback ``trace``."""
@@ -69,7 +99,7 @@ class Out:
     """What came out of a run. Inputs have the ids "1", "2", ... in the order given."""
 
     def __init__(self) -> None:
-        self.emitted: List[Emitted] = []
+        self.emitted: Emits = Emits([], self)
         self.acked: List[str] = []
         self.failed: List[Failed] = []
         self.logs: List[str] = []
@@ -80,9 +110,20 @@ class Out:
         #: The component after the run, to look at its state.
         self.component: Optional[Component] = None
 
-    def on(self, stream: str) -> List[Emitted]:
+    def ok(self) -> "Out":
+        """This, where nothing failed and no error was reported; AssertionError with the reasons if not."""
+        wrong = [f"input {one.id} failed: {one.trace or one.msg}" for one in self.failed]
+        if wrong or self.errors:
+            raise AssertionError("\n".join(wrong + self.errors))
+        return self
+
+    def on(self, stream: str) -> Emits:
         """The emits of one stream."""
-        return [emit for emit in self.emitted if emit.stream == stream]
+        return Emits([emit for emit in self.emitted if emit.stream == stream], self)
+
+    def __repr__(self) -> str:
+        words = ("emitted", "acked", "failed", "errors", "logs")
+        return f"Out({', '.join(f'{word}={getattr(self, word)!r}' for word in words)})"
 
     def take(self, element: Dict[str, Any]) -> None:
         """One element of the child's answer."""
@@ -179,6 +220,9 @@ def run(
     default stream, or of each stream; without it nothing is checked. ``ticks`` ticks follow the
     inputs, then (``drain``) drain and end. Spouts: at most ``max`` messages are asked for;
     ``acks`` and ``fails`` are ids told afterwards (True: every id given out).
+
+    NotStarted where the arguments of the handler do not fit the inputs. What a handler raises
+    fails its input, as it does under the engine: see ``out.failed``.
     """
     names = _fields(inputs, fields)
     component, function = instance(handler)
@@ -193,7 +237,7 @@ def run(
             else:
                 _bolt_script(engine, names, inputs, ticks, drain)
             # In a context of its own: the hand of this run is gone afterwards.
-            copy_context().run(run_component, engine.session, component, function)
+            copy_context().run(run_component, engine.session, component, function, _refuse)
             engine.outbox.flush(partial=True)
         finally:
             logging.getLogger().removeHandler(caught)
@@ -202,13 +246,24 @@ def run(
     return engine.out
 
 
+def _refuse(session: Session, text: str) -> int:
+    raise NotStarted(text)
+
+
 def _fields(inputs: Sequence[Input], fields: Optional[Sequence[str]]) -> List[str]:
+    if isinstance(inputs, (dict, str)):
+        raise TypeError(f"inputs is a list of inputs, as in [{{'field': 1}}], not {inputs!r}")
     if fields is not None:
+        for given in inputs:
+            if isinstance(given, (list, tuple)) and len(given) != len(fields):
+                raise ValueError(f"an input has {len(fields)} field(s), {list(fields)}: {given!r}")
+            if isinstance(given, str):
+                raise TypeError(f"an input is a dict or a list of values, not {given!r}")
         return list(fields)
     names: List[str] = []
     for given in inputs:
         if not isinstance(given, dict):
-            raise ValueError("inputs are lists: name their fields with fields=[...]")
+            raise ValueError(f"name the fields of {given!r} with fields=[...], or give a dict")
         names += [name for name in given if name not in names]
     return names
 

@@ -4,6 +4,7 @@ Values are written some time after the emit, so containers are copied at once; p
 the common case, pass untouched. Nothing is written here.
 """
 
+import inspect
 import os
 from typing import Any, Dict, List, Optional, Tuple as Tup
 
@@ -40,7 +41,20 @@ def snapshot(value: Any) -> Any:
         return str.__str__(value)
     if isinstance(value, int):
         return int(value)
-    raise EmitError(f"a value of type {kind.__module__}.{kind.__qualname__} is not JSON")
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    raise EmitError(f"a value of type {name} is not JSON{_advice(value)}")
+
+
+def _advice(value: Any) -> str:
+    if inspect.isawaitable(value):
+        return " (is an await missing?)"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return " (is it meant: yield from?)"
+    if isinstance(value, (set, frozenset)):
+        return " (list(...) is)"
+    if isinstance(value, (bytes, bytearray)):
+        return " (bytes.decode() is)"
+    return ""
 
 
 def freeze(values: Tup[Any, ...]) -> Tup[Any, ...]:

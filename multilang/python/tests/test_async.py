@@ -164,5 +164,20 @@ async def f(line, *, self):
         self.assertEqual(child.ended(), 1)
 
 
+class Blocking(ChildCase):
+    def test_a_blocking_call_is_named_with_its_line(self):
+        script = """
+        import time
+        @galewire.bolt
+        async def f(line):
+            time.sleep(2.5)
+        """
+        child = self.child(script, "f")
+        child.rows(1, ["x"])
+        child.acks(1)
+        self.assertEqual(child.finish(), 0)
+        self.assertIn("script.py:6 in f, and with it every input in hand", child.logs()[0])
+
+
 if __name__ == "__main__":
     unittest.main()

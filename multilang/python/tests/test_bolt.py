@@ -144,7 +144,7 @@ class FunctionBolts(ChildCase):
     def test_value_that_is_not_json_fails_with_its_type(self):
         child = self.child("@galewire.bolt\ndef f(line):\n    yield {1, 2}\n", "f")
         child.rows(1, ["x"])
-        self.assertIn("builtins.set", child.command("fail")["msg"])
+        self.assertIn("a value of type set is not JSON (list(...) is)", child.command("fail")["msg"])
 
     def test_bad_argument_name_ends_the_process_before_any_tuple(self):
         child = self.child("@galewire.bolt\ndef f(lien): pass\n", "f")
@@ -333,7 +333,11 @@ class ClassBolts(ChildCase):
         self.assertEqual(child.finish(), 0)
 
     def test_error_in_open_ends_the_process(self):
-        script = "class B(galewire.Bolt):\n    def open(self): raise OSError('no db')\n"
+        script = """
+        class B(galewire.Bolt):
+            def open(self): raise OSError('no db')
+            def process(self, tup): pass
+        """
         child = self.child(script, "B")
         self.assertIn("no db", child.command("error")["msg"])
         self.assertEqual(child.ended(), 1)
@@ -412,6 +416,44 @@ class Leaving(ChildCase):
         child.rows(1, *[["a"]] * 400)
         self.assertEqual(child.finish(), 0)
         self.assertEqual(len(child.acked()), 400)
+
+
+class Traces(ChildCase):
+    """A trace shows the user's lines alone, whatever found the mistake."""
+
+    def trace(self, body):
+        child = self.child(body, "f", ctx=context(default=["word"]))
+        child.rows(1, ["x"])
+        return child.command("fail")
+
+    def test_refused_emits_show_the_line_that_made_them(self):
+        for body, line in (
+            ("yield line, 1", "yield line, 1"),
+            ("yield galewire.Emit(line, stream='x')", "yield galewire.Emit("),
+            ("self.emit(line, 2)", "self.emit(line, 2)"),
+            ("self.counter('a'); self.gauge('a')", "self.gauge('a')"),
+        ):
+            fail = self.trace(f"@galewire.bolt\ndef f(line, *, self):\n    {body}\n")
+            self.assertIn("script.py:4", fail["msg"])
+            self.assertIn(line, fail["trace"])
+            self.assertNotIn("galewire/", fail["trace"])
+            self.assertNotIn("galewire.message", fail["trace"])
+
+    def test_what_is_missing_from_a_mistake_is_said(self):
+        for body, words in (
+            ("return ['a', 'b']", "yield each value to emit several"),
+            ("return asyncio.sleep(0)", "is an await missing?"),
+            ("return {line}", "(list(...) is)"),
+        ):
+            fail = self.trace(f"import asyncio\n@galewire.bolt\ndef f(line):\n    {body}\n")
+            self.assertIn(words, fail["msg"])
+
+    def test_a_file_that_does_not_load_shows_no_frames_of_python(self):
+        for script, words in (("import nothing_like_it\n", "line 2"), ("def f(:\n", "line 2")):
+            text = self.child(script, "f").command("error")["msg"]
+            self.assertIn(words, text)
+            self.assertNotIn("frozen", text)
+            self.assertTrue(text.startswith("Traceback"), text)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,15 @@ class Starting(ChildCase):
         )
         self.assertEqual((done.returncode, done.stdout), (0, b""))
 
+    def test_text_that_is_no_handshake_explains_how_to_run_it(self):
+        for text in ("hello\n", "hello\nend\n", "{}\nend\n"):
+            done = subprocess.run(
+                [sys.executable, "-m", "galewire", "x.py:f"], input=text, capture_output=True,
+                env={**os.environ, "PYTHONPATH": SDK}, text=True,
+            )
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("galewire bolt topology.toml NAME", done.stderr)
+
     def test_typed_by_hand_it_explains_itself(self):
         master, slave = pty.openpty()
         try:

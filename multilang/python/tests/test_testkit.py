@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import galewire  # noqa: E402 - the path comes first
 from galewire import testkit  # noqa: E402
+from galewire.load import LoadError  # noqa: E402
 
 
 @galewire.bolt
@@ -108,10 +109,44 @@ class Testkit(unittest.TestCase):
         out = testkit.run(Told, max=2, acks=True, fails=[7])
         self.assertEqual(out.component.told, [("ack", 0), ("ack", 0), ("fail", 7)])
 
-    def test_wrong_argument_names_are_errors(self):
-        out = testkit.run(split, [{"text": "a"}])
-        self.assertIn("no field 'line'", out.errors[0])
-        self.assertEqual(out.acked, [])
+    def test_wrong_argument_names_are_told_at_once(self):
+        with self.assertRaises(testkit.NotStarted) as caught:
+            testkit.run(split, [{"text": "a"}])
+        for words in ("split (", "test_testkit.py:", "no field 'line'", "(fields: text)"):
+            self.assertIn(words, str(caught.exception))
+
+    def test_a_class_without_its_method_is_told_at_once(self):
+        class Misspelt(galewire.Bolt):
+            def proces(self, tup):
+                pass
+
+        with self.assertRaises(LoadError) as caught:
+            testkit.run(Misspelt, [{"line": "a"}])
+        self.assertIn("Misspelt has no process(self, tup); is 'proces' meant", str(caught.exception))
+
+    def test_a_failing_assertion_shows_why_an_input_failed(self):
+        @galewire.bolt
+        def broken(line):
+            raise ValueError("not like this")
+
+        with self.assertRaises(AssertionError) as caught:
+            self.assertEqual(testkit.run(broken, [{"line": "a"}]).emitted, ["a"])
+        self.assertIn("input 1 failed: ValueError: not like", str(caught.exception))
+        with self.assertRaises(AssertionError) as caught:
+            testkit.run(broken, [{"line": "a"}]).ok()
+        self.assertIn('raise ValueError("not like this")', str(caught.exception))
+        self.assertEqual(repr(testkit.run(split, [{"line": "a b"}]).ok().emitted), "['a', 'b']")
+
+    def test_inputs_of_the_wrong_shape_are_told(self):
+        for inputs, fields, words in [
+            ({"line": "a"}, None, "inputs is a list"),
+            (["a"], ["line"], "not 'a'"),
+            ([["a", "b"]], ["line"], "1 field"),
+            ([["a"]], None, "fields=[...]"),
+        ]:
+            with self.assertRaises((TypeError, ValueError)) as caught:
+                testkit.run(split, inputs, fields=fields)
+            self.assertIn(words, str(caught.exception))
 
 
 if __name__ == "__main__":

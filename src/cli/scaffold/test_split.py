@@ -1,9 +1,12 @@
-import galewire.testkit
+import unittest
+
+from galewire import testkit
 
 from split import split
 
 
-def test_a_line_becomes_its_words():
-    out = galewire.testkit.run(split, [{"line": "Rain and rain"}])
-    assert [list(emit.values) for emit in out.emitted] == [["rain"], ["and"], ["rain"]]
-    assert len(out.acked) == 1
+class SplitTest(unittest.TestCase):
+    def test_a_line_becomes_its_words(self):
+        out = testkit.run(split, [{"line": "Rain and rain"}], outputs=["word"])
+        self.assertEqual(out.emitted, ["rain", "and", "rain"])
+        self.assertEqual(out.acked, ["1"])

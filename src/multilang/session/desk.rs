@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::component::{Level, Reporter};
 use crate::tuple::{Scanner, Value, parse_value};
 
-use super::super::message::Json;
+use super::super::message::{Hello, Json};
 
 /// One child's desk.
 #[derive(Debug)]
@@ -34,9 +34,15 @@ impl Desk {
         }
     }
 
-    /// The child named its process id.
-    pub(crate) fn set_pid(&mut self, pid: &str) {
-        self.pid = format!(" {pid}");
+    /// The child said hello. One that runs another version of our SDKs than the engine brings is told
+    /// of: it was installed by the user, who may have forgotten it.
+    pub(in crate::multilang) fn introduce(&mut self, hello: &Hello<'_>) {
+        self.pid = format!(" {}", hello.pid);
+        let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
+        self.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
+        if let Some(warning) = other_version(sdk) {
+            self.log(Level::Warn, &warning);
+        }
     }
 
     /// From now on errors are what a stopping child says.
@@ -165,6 +171,22 @@ fn headline(text: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// What to say where the child's SDK, as in `python 0.1.0`, is ours in another version.
+fn other_version(sdk: &str) -> Option<String> {
+    const OURS: &str = env!("CARGO_PKG_VERSION");
+    let (language, rest) = sdk.split_once(' ')?;
+    let version = rest.split(' ').next().filter(|version| *version != OURS)?;
+    let (place, folder) = match language {
+        "python" => ("the Python environment", ".venv"),
+        "node" => ("the node_modules", "."),
+        _ => return None,
+    };
+    Some(format!(
+        "runs with galewire {version}, which is installed in {place} of its file; \
+         this engine brings {OURS} (`galewire sdk --install {folder}` installs that)"
+    ))
+}
+
 fn is_round(count: u64) -> bool {
     count == 10_u64.pow(count.max(1).ilog10())
 }
@@ -183,6 +205,16 @@ mod tests {
         assert_eq!(headline(trace).0, "ValueError: no");
         assert_eq!(headline("boom\n  at x.js:1"), ("boom", Some("  at x.js:1")));
         assert_eq!(headline("reported\n"), ("reported", None));
+    }
+
+    #[test]
+    fn only_our_own_sdks_in_another_version_are_warned_of() {
+        let ours = concat!("node ", env!("CARGO_PKG_VERSION"), " storm");
+        for sdk in [ours, "ruby 7.1", "a client of Storm's protocol"] {
+            assert_eq!(other_version(sdk), None, "{sdk}");
+        }
+        let warning = other_version("python 0.0.7").unwrap();
+        assert!(warning.contains("0.0.7") && warning.contains("--install .venv"), "{warning}");
     }
 
     #[test]

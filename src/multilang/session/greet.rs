@@ -4,7 +4,6 @@ use super::super::message::{Hello, Message};
 use super::desk::Desk;
 use super::outbox::{BatchLimits, Outbox};
 use super::settings::Settings;
-use crate::component::Level;
 
 /// Takes a child's answer to the handshake. False where it had come before.
 pub(super) fn greet(
@@ -18,12 +17,10 @@ pub(super) fn greet(
         desk.complain("unknown_messages", "the child sent its pid again");
         return false;
     }
-    desk.set_pid(&hello.pid);
+    desk.introduce(hello);
     if hello.batch && settings.offer_batch {
         outbox.use_batch(BatchLimits::OFFER);
     }
-    let sdk = hello.sdk.as_deref().unwrap_or("a client of Storm's protocol");
-    desk.log(Level::Debug, &format!("child {} is up: {sdk}", hello.pid));
     true
 }
 
