@@ -7,6 +7,11 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have python3 || need="$need python3"
 have node || need="$need nodejs"
 have cc || need="$need gcc libc6-dev"
+have npm || need="$need npm"
+have ruby || need="$need ruby"
+have php || need="$need php-cli"
+have perl || need="$need perl"
+python3 -c "import ensurepip, venv" 2>/dev/null || need="$need python3-venv"
 
 if [ -n "$need" ]; then
     if ! have apt-get; then
