@@ -3,10 +3,9 @@ from pyleus.storm import Spout
 
 class Lines(Spout):
     OUTPUT_FIELDS = ["line"]
-    OPTIONS = ["path"]
 
     def initialize(self):
-        self.lines = open(self.options["path"], encoding="utf-8").read().splitlines()
+        self.lines = open(self.conf["path"], encoding="utf-8").read().splitlines()
         self.due = list(reversed(range(len(self.lines))))
 
     def next_tuple(self):
