@@ -7,6 +7,7 @@
 mod command;
 mod framing;
 mod kinds;
+mod lesson;
 mod message;
 mod msgpack;
 mod options;

@@ -23,6 +23,8 @@ pub(super) struct Life {
     command: CommandLine,
     process: Process,
     trace: Option<Trace>,
+    /// It has exited, and no signal made it.
+    left_by_itself: bool,
 }
 
 impl Life {
@@ -51,7 +53,13 @@ impl Life {
             context.reporter.clone(),
         );
         let trace = options.trace.then(|| Trace::new(options.protocol, context.reporter.clone()));
-        let life = Self { component: context.component.clone(), command, process, trace };
+        let life = Self {
+            component: context.component.clone(),
+            command,
+            process,
+            trace,
+            left_by_itself: false,
+        };
         Ok((life, handshake))
     }
 
@@ -98,14 +106,25 @@ impl Life {
     }
 
     /// Why the life is over, once it is and all of its output was taken.
-    pub(super) fn ended(&self, last_error: Option<&str>) -> Option<ComponentError> {
+    pub(super) fn ended(&mut self, last_error: Option<&str>) -> Option<ComponentError> {
         Some(match self.process.pipes().take_ended()? {
             Ended::NotStarted(error) => self.command.not_started(&self.component, &error),
             Ended::Exited(status) => {
+                self.left_by_itself = status.code().is_some();
                 let message = format!("{} {}", self.command.shown(), how_it_ended(status));
                 self.explained(ComponentError::restart(message), last_error)
             }
         })
+    }
+
+    /// Whether the child has exited, and no signal made it.
+    pub(super) fn left_by_itself(&self) -> bool {
+        self.left_by_itself
+    }
+
+    /// Whether the last lines of the child's standard error have that word in them.
+    pub(super) fn last_words_have(&self, word: &str) -> bool {
+        self.process.pipes().last_stderr().iter().any(|line| line.contains(word))
     }
 
     /// A session's reason to give the child up.

@@ -9,6 +9,7 @@ use crate::base::{Timestamp, now};
 use crate::component::{Acking, Bolt, Collector, ComponentError, Context, FailKind, Progress};
 use crate::tuple::Tuple;
 
+use super::lesson::Lesson;
 use super::options::CommandOptions;
 use super::session::BoltSession;
 use super::shell::Life;
@@ -26,6 +27,7 @@ pub struct ShellBolt {
 struct Open {
     life: Life,
     session: BoltSession,
+    context: Arc<Context>,
 }
 
 impl ShellBolt {
@@ -42,6 +44,9 @@ impl ShellBolt {
         let result = open.turn(at, out);
         if let Err(error) = &result {
             open.life.kill();
+            if open.life.left_by_itself() && open.session.died_of_heartbeat() {
+                Lesson::Heartbeat.keep(&open.context);
+            }
             open.session.died(&error.message, out);
             self.open = None;
         }
@@ -52,7 +57,7 @@ impl ShellBolt {
 
 impl Open {
     fn turn(&mut self, at: Timestamp, out: &mut Collector<'_>) -> Result<(), ComponentError> {
-        let Self { life, session } = self;
+        let Self { life, session, .. } = self;
         while out.has_room() {
             let Some(chunk) = life.take_output() else { break };
             if let Err(error) = session.read(&chunk, at, out) {
@@ -80,10 +85,11 @@ impl Bolt for ShellBolt {
         context: &Arc<Context>,
         _out: &mut Collector<'_>,
     ) -> Result<(), ComponentError> {
+        self.options.heartbeat &= !Lesson::Heartbeat.is_known(context);
         let (mut life, handshake) = Life::start(&self.options, context)?;
         let mut session = BoltSession::new(&self.options, context, &handshake, now());
         life.send(session.outbox());
-        self.open = Some(Open { life, session });
+        self.open = Some(Open { life, session, context: context.clone() });
         Ok(())
     }
 

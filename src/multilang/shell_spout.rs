@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::base::{Signal, Timestamp, now};
+use crate::base::{Timestamp, now};
 use crate::component::{
     ComponentError, Context, EmitError, MessageId, Next, Progress, Replay, Spout, SpoutCollector,
     SpoutEmission, SpoutEmitter,
 };
 
+use super::lesson::Lesson;
 use super::options::CommandOptions;
 use super::session::{SpoutSession, Wanted};
 use super::shell::Life;
@@ -36,7 +37,7 @@ pub struct ShellSpout {
 struct Open {
     life: Life,
     session: SpoutSession,
-    waker: Signal,
+    context: Arc<Context>,
     /// The session's count of emissions when `next_batch` was last answered.
     told: u64,
 }
@@ -54,6 +55,10 @@ impl ShellSpout {
         let result = open.turn(at, out);
         if result.is_err() {
             open.life.kill();
+            let over_activate = open.session.awaits_activate() && open.life.left_by_itself();
+            if over_activate && open.life.last_words_have("activate") {
+                Lesson::Activation.keep(&open.context);
+            }
             self.open = None;
         }
         result
@@ -105,12 +110,13 @@ impl SpoutEmitter for Late {
 
 impl Spout for ShellSpout {
     fn open(&mut self, context: &Arc<Context>) -> Result<(), ComponentError> {
+        self.options.activation &= !Lesson::Activation.is_known(context);
         let (mut life, handshake) = Life::start(&self.options, context)?;
         let first_id = LIVES.fetch_add(1, Ordering::Relaxed) << LIFE_BITS;
         let mut session = SpoutSession::new(&self.options, context, &handshake, first_id, now());
         session.set_active(self.active);
         life.send(session.outbox());
-        self.open = Some(Open { life, session, waker: context.waker.clone(), told: 0 });
+        self.open = Some(Open { life, session, context: context.clone(), told: 0 });
         Ok(())
     }
 
@@ -146,7 +152,7 @@ impl Spout for ShellSpout {
     fn ack(&mut self, id: MessageId) {
         if let Some(open) = &mut self.open {
             open.session.ack(id);
-            open.waker.ring(); // So that it goes out although no message may be wanted now.
+            open.context.waker.ring(); // So that it goes out although no message may be wanted now.
         }
     }
 
@@ -154,7 +160,7 @@ impl Spout for ShellSpout {
         let Some(open) = &mut self.open else {
             return Replay::Engine;
         };
-        open.waker.ring();
+        open.context.waker.ring();
         open.session.fail(id)
     }
 

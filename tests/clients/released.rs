@@ -36,6 +36,7 @@ clients! {
     storm_rb: "storm.rb", "storm-rb", ["storm/storm.rb"],
         [a_spout_is_counted_exactly, a_killed_spout_loses_nothing];
     storm_js_0_9_3: "storm.js", "storm-js", ["storm-0.9.3/storm.js"], [];
+    storm_rb_0_9_2_without_heartbeats: "storm.rb", "storm-rb", ["storm-0.9.2/storm.rb"], [];
     storm_rb_0_9_3: "storm.rb", "storm-rb", ["storm-0.9.3/storm.rb"], [];
     pystorm: "pystorm", "pystorm", [],
         [a_spout_is_counted_exactly, a_killed_spout_loses_nothing];

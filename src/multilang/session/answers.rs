@@ -12,8 +12,10 @@ use super::bolt::BoltSession;
 pub(super) enum Named<'a> {
     /// A tuple, open or not.
     Tuple(u64),
-    /// A tick or heartbeat: these are not tracked.
-    Own,
+    /// A tick: these are not tracked.
+    Tick,
+    /// A heartbeat, which asks for a `sync` and nothing else.
+    Heartbeat,
     /// Something that this engine never gave.
     Nothing(&'a str),
 }
@@ -23,8 +25,11 @@ pub(super) enum Named<'a> {
 pub(super) fn named(id: &str) -> Named<'_> {
     match id.strip_prefix('-') {
         None => id.parse().map_or(Named::Nothing(id), Named::Tuple),
-        Some(own) if own.parse::<u64>().is_ok() => Named::Own,
-        Some(_) => Named::Nothing(id),
+        Some(own) if own.parse::<u64>().is_ok() => Named::Heartbeat,
+        Some(own) => match own.strip_prefix('t').map(str::parse::<u64>) {
+            Some(Ok(_)) => Named::Tick,
+            _ => Named::Nothing(id),
+        },
     }
 }
 
@@ -32,9 +37,21 @@ impl BoltSession {
     pub(super) fn ack(&mut self, id: &str, out: &mut Collector<'_>) {
         match named(id) {
             Named::Tuple(id) => self.ack_number(id, out),
-            Named::Own => {}
+            Named::Tick => {}
+            Named::Heartbeat => self.took_heartbeat(),
             Named::Nothing(id) => self.complain_unknown(id),
         }
+    }
+
+    /// A heartbeat was answered like a tuple, as clients do that are older than heartbeats: it never
+    /// asks this child anything again.
+    pub(super) fn took_heartbeat(&mut self) {
+        self.settings.heartbeat = false;
+        self.desk.complain(
+            "heartbeats_taken",
+            "the child takes heartbeats for tuples, as clients older than Storm 0.9.3 do: it gets no \
+             more, and what it emitted for them is dropped (`heartbeat = false` spares it the first)",
+        );
     }
 
     pub(super) fn ack_number(&mut self, id: u64, out: &mut Collector<'_>) {
@@ -55,7 +72,8 @@ impl BoltSession {
     ) {
         let number = match named(id) {
             Named::Tuple(number) => number,
-            Named::Own => return,
+            Named::Tick => return,
+            Named::Heartbeat => return self.took_heartbeat(),
             Named::Nothing(id) => return self.complain_unknown(id),
         };
         if let Some(trace) = trace {
@@ -110,7 +128,9 @@ mod tests {
     #[test]
     fn ids_name_tuples_ticks_or_nothing() {
         assert_eq!(named("1001"), Named::Tuple(1001));
-        assert_eq!(named("-777"), Named::Own);
+        assert_eq!(named("-777"), Named::Heartbeat);
+        assert_eq!(named("-t7"), Named::Tick);
+        assert_eq!(named("-tea"), Named::Nothing("-tea"));
         assert_eq!(named("hb"), Named::Nothing("hb"));
         assert_eq!(named(""), Named::Nothing(""));
         assert_eq!(named("-"), Named::Nothing("-"));

@@ -135,6 +135,13 @@ impl BoltSession {
         behind.filter_map(|id| self.open.get(id)).map(|tuple| tuple.since).next()
     }
 
+    /// Whether a child that left by itself did so over a heartbeat: it had answered all that it was
+    /// given before it, and it never knew what to do with one.
+    pub fn died_of_heartbeat(&self) -> bool {
+        let answered = |after| self.open.oldest().is_none_or(|oldest| oldest > after);
+        self.settings.heartbeat && self.flow.first_marker().is_some_and(answered)
+    }
+
     /// Whether the child says that it keeps something in memory.
     pub fn keeps_memory(&self) -> bool {
         self.keeps_memory
@@ -231,7 +238,7 @@ impl BoltSession {
         let id = self.own_id();
         let period = seconds(self.settings.tick.unwrap_or_default().as_secs_f64());
         let text = format!(
-            "{{\"id\":\"-{id}\",\"comp\":\"__system\",\"stream\":\"__tick\",\"task\":-1,\"tuple\":[{period}]}}"
+            "{{\"id\":\"-t{id}\",\"comp\":\"__system\",\"stream\":\"__tick\",\"task\":-1,\"tuple\":[{period}]}}"
         );
         self.outbox.message(text.as_bytes());
     }

@@ -71,6 +71,12 @@ impl Flow {
         !self.markers.is_empty()
     }
 
+    /// The last tuple before the first marker of all, while that one is on its way.
+    pub(crate) fn first_marker(&self) -> Option<u64> {
+        let first = self.markers.front().filter(|marker| marker.number == 1);
+        first.map(|marker| marker.after)
+    }
+
     /// Whether the marker of that number, or a later one, was answered.
     pub(crate) fn is_answered(&self, number: u64) -> bool {
         self.answered >= number

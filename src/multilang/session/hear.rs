@@ -182,7 +182,11 @@ impl BoltSession {
 
     fn emit(&mut self, emit: &Emit<'_>, out: &mut Collector<'_>) -> Result<(), SessionError> {
         let mut ids = Ids::new();
-        each_anchor(emit.anchors, |id| self.anchor(named(id), &mut ids))?;
+        let mut for_heartbeat = false;
+        each_anchor(emit.anchors, |id| match named(id) {
+            Named::Heartbeat => for_heartbeat = true,
+            named => self.anchor(named, &mut ids),
+        })?;
         let values = read_tuple(&mut Scanner::new(emit.tuple))?;
         let direct = emit.task.map(TaskId);
         let wants_tasks = emit.wants_tasks && direct.is_none();
@@ -195,7 +199,11 @@ impl BoltSession {
             flags: Flags::default(),
             tasks: wants_tasks.then_some(&mut tasks),
         };
-        self.send_emission(emission, emit.stream.as_deref(), &ids, out);
+        if for_heartbeat {
+            self.took_heartbeat();
+        } else {
+            self.send_emission(emission, emit.stream.as_deref(), &ids, out);
+        }
         if wants_tasks {
             self.outbox.task_ids(&tasks);
         }
@@ -215,7 +223,7 @@ impl BoltSession {
                     );
                 }
             }
-            Named::Own => {}
+            Named::Tick | Named::Heartbeat => {}
             Named::Nothing(id) => self.desk.complain(
                 "anchors_unknown",
                 &format!("emitted with an anchor that never was: {id}"),

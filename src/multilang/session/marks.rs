@@ -56,6 +56,7 @@ impl BoltSession {
             Mark::Unasked if self.settings.heartbeat => Mark::Behind(self.mark(now), now),
             Mark::Unasked | Mark::WhenEmpty if self.open.len() == 0 => Mark::Passed,
             Mark::Unasked => Mark::WhenEmpty,
+            Mark::Behind(..) if !self.settings.heartbeat => Mark::WhenEmpty,
             Mark::Behind(marker, _) if self.flow.is_answered(marker) => Mark::Passed,
             Mark::Behind(marker, asked) if self.ignored_sync && now.since(asked) >= HEARTBEAT => {
                 self.mark(now); // The answer may be the one that was taken for an echo of an error.

@@ -169,6 +169,11 @@ impl SpoutSession {
         if self.outbox.batch() { self.asked.len() < NEXTS } else { self.asked.is_empty() }
     }
 
+    /// Whether the child has not answered `activate` yet.
+    pub(crate) fn awaits_activate(&self) -> bool {
+        self.asked.front().is_some_and(|asked| asked.command == Command::Activate)
+    }
+
     /// Up to `max` messages are wanted.
     pub(crate) fn want(&mut self, max: usize, now: Timestamp) -> Wanted {
         self.pump(now);

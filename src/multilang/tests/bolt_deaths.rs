@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::component::{Bolt, FailKind, Recovery};
+use crate::component::{Bolt, Collector, FailKind, Recovery};
 use crate::multilang::ShellBolt;
 use crate::tuple::Value;
 
@@ -43,6 +43,44 @@ for t in tuples():
     let error = rig.death();
     assert!(error.message.ends_with("exited with status 3"), "{error}");
     assert_eq!(rig.out.failed(), [(1, FailKind::Died), (2, FailKind::DiedAlone)]);
+}
+
+#[test]
+fn a_client_that_dies_of_a_heartbeat_gets_none_in_its_next_life() {
+    let script = r#"
+hello()
+while True:
+    t = read()
+    emit(t, t["tuple"][0])
+    ack(t)
+"#;
+    let more = json!({"max_in_flight": 4});
+    let mut rig = BoltRig::new(python(script, more.clone()));
+    rig.give(text(1, "first"));
+    let error = rig.death();
+    assert!(error.message.ends_with("exited with status 1"), "{error}");
+    assert!(rig.world.reports.has_log("the child died of a heartbeat"));
+    rig.bolt = ShellBolt::new(python(script, more));
+    rig.bolt.open(&rig.context, &mut Collector::new(&mut rig.out)).unwrap();
+    for edge in 2..=20 {
+        rig.give(text(edge, "more"));
+    }
+    rig.until("all acked", |rig| rig.out.acked().len() == 20);
+    assert_eq!(rig.out.failed(), []);
+    rig.close();
+}
+
+#[test]
+fn a_client_that_dies_of_its_tuple_goes_on_to_get_heartbeats() {
+    let script = r#"
+hello()
+for t in tuples():
+    raise ValueError("no such word")
+"#;
+    let mut rig = BoltRig::new(python(script, json!({"max_in_flight": 1})));
+    rig.give(text(1, "x"));
+    rig.death();
+    assert!(!rig.world.reports.has_log("the child died of a heartbeat"));
 }
 
 #[test]

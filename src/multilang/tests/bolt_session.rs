@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::component::{Collector, FailKind};
+use crate::component::{Collector, FailKind, Progress};
 use crate::multilang::SessionError;
 use crate::tuple::Value;
 
@@ -77,10 +77,10 @@ fn task_ids_answer_only_those_who_ask_and_overtake_tuples() {
 fn double_unknown_and_tick_answers_do_no_harm() {
     let mut talk = Talk::greeted(json!({}));
     talk.give(word(1));
-    for id in ["1", "1", "99", "x", "-5"] {
+    for id in ["1", "1", "99", "x", "-t5"] {
         talk.hear(&format!("{{\"command\":\"ack\",\"id\":\"{id}\"}}"));
     }
-    talk.hear(r#"{"command":"fail","id":"-5"}"#);
+    talk.hear(r#"{"command":"fail","id":"-t5"}"#);
     talk.hear(r#"{"command":"emit","tuple":["x"],"anchors":["1"],"need_task_ids":false}"#);
     assert_eq!(talk.out.acked(), [1]);
     assert_eq!(talk.out.failed(), []);
@@ -88,6 +88,32 @@ fn double_unknown_and_tick_answers_do_no_harm() {
     let counter = |value| crate::metrics::UserMetric::Counter { value };
     assert_eq!(snapshot["answers_unknown"], counter(3.0));
     assert_eq!(snapshot["anchors_unknown"], counter(1.0));
+}
+
+#[test]
+fn a_client_that_takes_heartbeats_for_tuples_gets_no_more_and_its_junk_is_dropped() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.pass(Duration::from_secs(1)).unwrap();
+    assert!(talk.sent().contains(HEARTBEAT));
+    assert_eq!(talk.session.drain(talk.now), Progress::Pending);
+    talk.hear(r#"{"command":"emit","tuple":[""],"anchors":["-1"]}"#);
+    talk.hear(r#"{"command":"ack","id":"-1"}"#);
+    assert_eq!(talk.out.emitted(), [] as [&str; 0]);
+    assert!(talk.sent().contains("[]\nend\n"), "it still hears the tasks of its emission");
+    talk.pass(Duration::from_secs(5)).unwrap();
+    assert!(!talk.sent().contains(HEARTBEAT));
+    talk.session.drain(talk.now);
+    assert_eq!(talk.session.drain(talk.now), Progress::Done);
+    assert!(talk.world.reports.has_log("takes heartbeats for tuples"));
+}
+
+#[test]
+fn an_empty_stream_name_is_the_default_stream() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.hear(
+        r#"{"command":"emit","tuple":["x"],"stream":"","task":0,"anchors":[],"id":"","msg":""}"#,
+    );
+    assert_eq!(talk.out.emitted(), ["[\"x\"]"]);
 }
 
 #[test]

@@ -126,6 +126,19 @@ fn a_restarted_spout_never_hears_of_messages_it_did_not_send() {
     assert_eq!(rig.out.emitted().len(), 6);
 }
 
+#[test]
+fn a_spout_that_dies_of_activate_is_not_activated_in_its_next_life() {
+    let script = LINES.replace("    m = read()\n", "    m = read()\n    if \"activate\" in m[\"command\"]: sys.exit(\"unknown command: activate\")\n");
+    let mut rig = SpoutRig::new(python(&script, json!({})));
+    let error = rig.try_until("death", |_| false).unwrap_err();
+    assert!(error.message.ends_with("exited with status 1"), "{error}");
+    assert!(rig.world.reports.has_log("the child died of `activate`"));
+    rig.spout = ShellSpout::new(python(&script, json!({})));
+    rig.spout.open(&rig.context).unwrap();
+    rig.until("three lines", |rig| rig.out.emitted().len() == 3);
+    rig.close();
+}
+
 const BATCH: &str = r#"
 hello(batch=1, replay="engine")
 n = 0

@@ -259,7 +259,7 @@ impl Player {
                 "__tick" => {
                     self.own += 1;
                     session.tick(true);
-                    Some(format!("-{}", self.own))
+                    Some(format!("-t{}", self.own))
                 }
                 _ => {
                     let mut scanner = Scanner::new(text);
