@@ -8,7 +8,7 @@ RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 test: tools lint rust python node ## everything that decides whether a change is good
 
 tools: ## programs that the tests need, where they are missing
-	@sh tests/tools.sh
+	@sh tests/clients.sh
 
 lint: ## format and lints, warnings denied
 	$(CARGO) fmt --check

@@ -38,11 +38,15 @@ const TEMPORARY: &str = "tmp";
 const TOLD: &str = "told";
 
 /// A folder with a topology and its scripts.
-pub(crate) struct Project(TempDir);
+pub(crate) struct Project {
+    folder: TempDir,
+    /// Variables of its runs.
+    env: Vec<(String, String)>,
+}
 
 impl Project {
     pub(crate) fn new() -> Self {
-        let project = Self(tempfile::tempdir().unwrap());
+        let project = Self { folder: tempfile::tempdir().unwrap(), env: Vec::new() };
         fs::create_dir(project.path(TEMPORARY)).unwrap();
         project
     }
@@ -55,8 +59,14 @@ impl Project {
         self
     }
 
+    /// Sets a variable for its runs.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+        self.folder.path().join(path)
     }
 
     pub(crate) fn read(&self, path: &str) -> String {
@@ -70,7 +80,8 @@ impl Project {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = galewire();
-        command.args(["run", "topology.toml"]).args(arguments).current_dir(self.0.path());
+        command.args(["run", "topology.toml"]).args(arguments).current_dir(self.folder.path());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.env("XDG_STATE_HOME", self.path("state")).env("TMPDIR", self.path(TEMPORARY));
         command
     }

@@ -10,6 +10,11 @@ have npm || need="$need npm"
 python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
 perl -MJSON::PP -e 1 2>/dev/null || need="$need perl"
 have cc || need="$need gcc libc6-dev"
+have npm || need="$need npm"
+have ruby || need="$need ruby"
+have php || need="$need php-cli"
+have perl || need="$need perl"
+python3 -c "import ensurepip, venv" 2>/dev/null || need="$need python3-venv"
 
 if [ -n "$need" ]; then
     if ! have apt-get; then

@@ -1,8 +1,8 @@
 //! What the earlier lives of a task's child have taught: messages that it ended on.
 //!
 //! Some clients are older than heartbeats, and some know no `activate`: they end, or take them for
-//! something else. A child that ends on one of these is started again without; where that does not
-//! help, the next life gets it again. It never keeps a child from being started.
+//! something else. A child that ends on one of these is started again without, and so are its
+//! successors as long as that helps. It never keeps a child from being started.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -47,13 +47,16 @@ pub(super) fn apply(options: &CommandOptions, context: &Context) -> CommandOptio
     options
 }
 
-/// A life has ended; what its session suspects.
-pub(super) fn learn(suspicion: Option<Suspicion>, context: &Context) {
+/// A life has ended; what its session suspects, and whether it had done any work.
+pub(super) fn learn(suspicion: Option<Suspicion>, worked: bool, context: &Context) {
     let key = key(context);
-    let told_before = with(|lessons| lessons.remove(&key));
-    let (Some(suspicion), None) = (suspicion, told_before) else {
+    if with(|lessons| lessons.contains_key(&key)) {
+        if !worked {
+            with(|lessons| lessons.remove(&key));
+        }
         return;
-    };
+    }
+    let Some(suspicion) = suspicion else { return };
     let (message, switch) = match suspicion {
         Suspicion::Heartbeat => ("a heartbeat", "heartbeat"),
         Suspicion::Activation => ("`activate`", "activation"),

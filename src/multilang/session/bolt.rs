@@ -313,6 +313,11 @@ impl BoltSession {
         }
     }
 
+    /// Whether the child has taken any tuple.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.flow.taken() >= FIRST
+    }
+
     /// What the child may have ended on, by what it was sent and did not answer.
     pub(crate) fn suspicion(&self) -> Option<Suspicion> {
         let marked = self.flow.before_marker()?;

@@ -391,6 +391,11 @@ impl SpoutSession {
         self.liveness.paused(now);
     }
 
+    /// Whether the child has emitted anything.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.emitted > 0
+    }
+
     /// What the child may have ended on, by what it was sent and did not answer.
     pub(crate) fn suspicion(&self) -> Option<Suspicion> {
         let asked = self.asked.front().filter(|asked| asked.command == Command::Activate);

@@ -13,13 +13,13 @@ impl Streams {
         Self(context.outputs.iter().map(|output| output.decl.name.clone()).collect())
     }
 
-    /// The stream of that name; `None` is the default stream.
+    /// The stream of that name; `None`, or no name, is the default stream.
     ///
     /// # Errors
     /// What is wrong, with the streams that there are.
     #[inline]
     pub(crate) fn find(&self, name: Option<&str>) -> Result<StreamIdx, String> {
-        let name = name.unwrap_or("default");
+        let name = name.filter(|name| !name.is_empty()).unwrap_or("default");
         match self.0.iter().position(|known| known == name) {
             Some(index) => Ok(StreamIdx(index as u16)),
             None if self.0.is_empty() => {
