@@ -86,6 +86,14 @@ impl Project {
         command
     }
 
+    /// Has `galewire plan` show `topology.toml`.
+    pub(crate) fn plan(&self) -> Ended {
+        let mut command = galewire();
+        command.args(["plan", "topology.toml"]).current_dir(self.path(""));
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        Ended::new(command.output().unwrap())
+    }
+
     /// Runs `topology.toml` to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         Ended::new(self.command(arguments).output().unwrap())

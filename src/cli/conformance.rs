@@ -4,11 +4,13 @@
 
 mod case;
 mod child;
+mod expected;
 mod json;
 mod pattern;
 mod report;
 mod rules;
 mod said;
+mod say;
 mod script;
 mod suite;
 mod wire;

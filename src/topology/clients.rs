@@ -144,8 +144,18 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     (bytes.len() as u64 <= MOST_BYTES).then_some(bytes)
 }
 
-/// Whether a command tells streamparse to speak msgpack.
+/// Whether a command tells streamparse or pyleus to speak msgpack.
 pub(crate) fn speaks_msgpack(command: &[String]) -> bool {
+    tells_streamparse(command) || tells_pyleus(command)
+}
+
+fn tells_pyleus(command: &[String]) -> bool {
+    let config = command.windows(2).find(|pair| pair[0] == "--pyleus-config");
+    let config = config.and_then(|pair| serde_json::from_str::<serde_json::Value>(&pair[1]).ok());
+    config.is_some_and(|config| config["serializer"] == "msgpack")
+}
+
+fn tells_streamparse(command: &[String]) -> bool {
     let name = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
     let runs_it = command.iter().take(2).any(|word| name(word) == "streamparse_run")
         || command.windows(2).any(|pair| pair[0] == "-m" && pair[1] == "streamparse.run");
@@ -212,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn streamparse_says_what_it_speaks() {
+    fn streamparse_and_pyleus_say_what_they_speak() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         assert!(speaks_msgpack(&words("streamparse_run -s msgpack bolts.WordCounter")));
         assert!(speaks_msgpack(&words(
@@ -220,5 +230,9 @@ mod tests {
         )));
         assert!(!speaks_msgpack(&words("streamparse_run bolts.WordCounter")));
         assert!(!speaks_msgpack(&words("split -s msgpack")));
+        assert!(speaks_msgpack(&words(
+            "python3 a.py --pyleus-config {\"serializer\":\"msgpack\"}"
+        )));
+        assert!(!speaks_msgpack(&words("python3 a.py --pyleus-config {\"serializer\":\"json\"}")));
     }
 }

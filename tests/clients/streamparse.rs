@@ -54,12 +54,10 @@ fn its_quickstart_project_runs_as_it_is() {
 
 #[test]
 fn its_quickstart_project_runs_over_msgpack() {
-    let topology = block("wordcount.toml")
-        .replace(
-            "[\"streamparse_run\"",
-            "[\"python3\", \"-m\", \"streamparse.run\", \"-s\", \"msgpack\"",
-        )
-        .replace("= \"src\"", "= \"src\"\nprotocol = \"msgpack\"");
+    let topology = block("wordcount.toml").replace(
+        "[\"streamparse_run\"",
+        "[\"python3\", \"-m\", \"streamparse.run\", \"-s\", \"msgpack\"",
+    );
     assert_quickstart_counts(&topology);
 }
 

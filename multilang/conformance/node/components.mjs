@@ -112,7 +112,7 @@ export class overlap extends Bolt {
   }
 }
 
-export const gather = batchBolt({ size: 3, within: '300ms' }, function* (batch) {
+export const gather = batchBolt({ size: 3, within: '1s' }, function* (batch) {
   for (const tuple of batch) if (tuple.value === 'bad') tuple.fail('a bad one');
   if (batch.some(({ value }) => value === 'raise')) throw new Error('the whole batch');
   yield [batch.length];

@@ -140,7 +140,7 @@ class overlap(galewire.Bolt):
             self.in_hand -= 1
 
 
-@galewire.batch_bolt(size=3, within="300ms")
+@galewire.batch_bolt(size=3, within="1s")
 def gather(batch):
     for tup in batch:
         if tup.value == "bad":

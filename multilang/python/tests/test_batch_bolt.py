@@ -98,6 +98,13 @@ class BatchBolts(ChildCase):
         self.assertEqual(child.ended(), 0)
         self.assertEqual(child.acked(), [])
 
+    def test_end_gives_up_what_is_held(self):
+        child = self.child(SIZES.format(within="60s"), "store")
+        child.rows(1, ["a"])
+        child.send({"command": "end", "id": "2"})
+        child.command("ended")
+        self.assertEqual(child.acked(), ["1"])
+
     def test_bad_options_say_what_to_write(self):
         child = self.child("@galewire.batch_bolt(within='soon')\ndef f(batch): pass\n", "f")
         self.assertIn('write "1s", "250ms" or seconds', child.command("error")["msg"])

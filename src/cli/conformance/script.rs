@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::base::{Timestamp, show_duration};
 use crate::multilang::Said;
 
-use super::case::{Case, Exit, Framing, Order, Say, Step};
+use super::case::{Case, Exit, Framing, Order, Step};
+use super::expected::{Expected, merged};
 use super::json::Json;
-use super::pattern::{Variables, fits, numbered};
+use super::pattern::{Variables, fits};
 use super::rules::{Asked, Follows, Rules};
 use super::said::{messages, short};
 use super::wire;
@@ -44,35 +45,26 @@ pub(super) enum Progress {
     Done,
 }
 
-/// Patterns that wait for their messages.
-#[derive(Debug)]
-struct Left {
-    /// Tuples, acks, syncs: in order, or in any.
-    told: VecDeque<Json>,
-    /// Logs, errors, metrics: their place does not matter.
-    notes: Vec<Json>,
-}
-
 /// A conversation.
 #[derive(Debug)]
 pub(super) struct Script<'c> {
-    case: &'c Case,
-    framing: Framing,
+    pub(super) case: &'c Case,
+    pub(super) framing: Framing,
     patience: Duration,
-    rules: Rules,
-    variables: Variables,
+    pub(super) rules: Rules,
+    pub(super) variables: Variables,
     at: usize,
-    left: Option<Left>,
+    left: Option<Expected>,
     waits_since: Timestamp,
     told: VecDeque<Json>,
     notes: Vec<Json>,
     /// Commands to a spout that wait for their turn.
-    commands: VecDeque<(Json, Option<Asked>)>,
-    actions: Vec<Action>,
-    given: usize,
-    own_ids: usize,
+    pub(super) commands: VecDeque<(Json, Option<Asked>)>,
+    pub(super) actions: Vec<Action>,
+    pub(super) given: usize,
+    pub(super) own_ids: usize,
     asked_ids: usize,
-    closed: bool,
+    pub(super) closed: bool,
     wrong: Option<String>,
     ended: Option<(Option<i32>, String)>,
 }
@@ -161,128 +153,6 @@ impl<'c> Script<'c> {
         }
     }
 
-    // What the engine says.
-
-    fn say(&mut self, say: &Say, step: &Step) -> bool {
-        match say {
-            Say::Close | Say::Terminate => {
-                if !self.is_answered() {
-                    return false;
-                }
-                self.closed = true;
-                let close = matches!(say, Say::Close);
-                self.actions.push(if close { Action::Close } else { Action::Terminate });
-            }
-            Say::Next(_) | Say::Ack(_) | Say::Fail(_) | Say::Activate | Say::Deactivate => {
-                self.command(say);
-            }
-            _ => {
-                let messages = self.messages(say, step);
-                let frames = wire::frames(self.framing, messages);
-                self.actions.extend(frames.into_iter().map(Action::Send));
-            }
-        }
-        true
-    }
-
-    fn messages(&mut self, say: &Say, step: &Step) -> Vec<Json> {
-        match say {
-            Say::Tuples(rows) => self.tuples(rows, step),
-            Say::Heartbeat => {
-                let id = self.own_id();
-                self.rules.gave_heartbeat(id.clone());
-                vec![wire::heartbeat(&id)]
-            }
-            Say::Tick(seconds) => {
-                let id = self.own_id();
-                self.rules.gave_tick(id.clone());
-                vec![wire::tick(&id, seconds.clone())]
-            }
-            Say::Drain(id) | Say::End(id) => {
-                self.rules.gave_mark(id.clone());
-                let word = if matches!(say, Say::Drain(_)) { "drain" } else { "end" };
-                vec![wire::command(word, Json::string(id))]
-            }
-            Say::Message(message) => vec![self.variables.fill(message)],
-            Say::Together(parts) => {
-                parts.iter().flat_map(|part| self.messages(part, step)).collect()
-            }
-            _ => Vec::new(), // Commands to spouts and the end of the input are no part of a frame.
-        }
-    }
-
-    fn tuples(&mut self, rows: &[Vec<Json>], step: &Step) -> Vec<Json> {
-        let first = self.given + 1;
-        let one = rows.iter().map(|row| self.variables.fill(&Json::List(row.clone())));
-        let one: Vec<Json> = one.collect();
-        let rows: Vec<Json> = one.iter().cycle().take(one.len() * step.times).cloned().collect();
-        for _ in &rows {
-            self.given += 1;
-            let id = wire::tuple_id(self.framing, self.given);
-            self.variables.set(&format!("$t{}", self.given), Json::string(&id));
-            self.rules.gave(id);
-        }
-        let stream = step.stream.as_deref().unwrap_or("default");
-        wire::tuples(self.framing, stream, first, &rows, &step.extra)
-    }
-
-    fn own_id(&mut self) -> String {
-        self.own_ids += 1;
-        format!("-{}", self.own_ids)
-    }
-
-    fn command(&mut self, say: &Say) {
-        let storm = self.framing == Framing::Storm;
-        let asked = |word| Some(Asked { word, most: None, told: false }).filter(|_| storm);
-        let empty = || Json::string("");
-        match say {
-            Say::Next(count) if storm => {
-                for left in (0..*count).rev() {
-                    let asked = Asked { word: "next", most: None, told: left == 0 };
-                    self.commands.push_back((wire::command("next", empty()), Some(asked)));
-                }
-            }
-            Say::Next(count) => {
-                let asked = Asked { word: "next", most: Some(*count), told: true };
-                self.commands.push_back((wire::next(*count), Some(asked)));
-            }
-            Say::Ack(ids) | Say::Fail(ids) => {
-                let word = if matches!(say, Say::Ack(_)) { "ack" } else { "fail" };
-                let ids: Vec<Json> = ids.iter().map(|id| self.variables.fill(id)).collect();
-                if storm {
-                    let each = ids.into_iter().map(|id| (wire::command(word, id), asked(word)));
-                    self.commands.extend(each);
-                } else {
-                    self.commands.push_back((wire::settled(word, ids), None));
-                }
-            }
-            Say::Activate => {
-                self.commands.push_back((wire::command("activate", empty()), asked("activate")));
-            }
-            Say::Deactivate => {
-                self.commands
-                    .push_back((wire::command("deactivate", empty()), asked("deactivate")));
-            }
-            _ => {}
-        }
-    }
-
-    /// Commands go out one by one, as the engine's do: each when the one before it is answered.
-    fn send_commands(&mut self) {
-        while self.rules.awaits().is_none() {
-            let Some((message, asked)) = self.commands.pop_front() else { return };
-            if let Some(asked) = asked {
-                self.rules.asked(asked);
-            }
-            let frames = wire::frames(self.framing, vec![message]);
-            self.actions.extend(frames.into_iter().map(Action::Send));
-        }
-    }
-
-    fn is_answered(&self) -> bool {
-        self.commands.is_empty() && self.rules.awaits().is_none()
-    }
-
     // What the child says.
 
     fn hear_frame(&mut self, text: &str) -> Result<(), String> {
@@ -325,7 +195,7 @@ impl<'c> Script<'c> {
 
     /// Whether all that the step waits for has come.
     fn listen(&mut self, patterns: &[Json], step: &Step) -> Result<bool, Failure> {
-        let mut left = self.left.take().unwrap_or_else(|| patterns_of(patterns, step));
+        let mut left = self.left.take().unwrap_or_else(|| Expected::of(patterns, step));
         while !left.told.is_empty() {
             let Some(message) = self.told.front() else { break };
             let reach = if step.order == Order::Any { left.told.len() } else { 1 };
@@ -435,56 +305,5 @@ impl<'c> Script<'c> {
         let id = message.get("id").and_then(|id| self.variables.name_of(id));
         let named = id.map(|name| format!(" ({name})")).unwrap_or_default();
         format!("{}{named}", short(&message.show()))
-    }
-}
-
-fn patterns_of(patterns: &[Json], step: &Step) -> Left {
-    let mut left = Left { told: VecDeque::new(), notes: Vec::new() };
-    for number in step.from..step.from + step.times {
-        for pattern in patterns {
-            let pattern = complete(numbered(pattern, number));
-            let command = pattern.text_of("command").unwrap_or_default();
-            if matches!(command.as_str(), "log" | "error" | "metrics" | "hello") {
-                left.notes.push(pattern);
-            } else {
-                left.told.push_back(pattern);
-            }
-        }
-    }
-    left
-}
-
-/// An emit without a stream is one on the default stream, and one without a task is not direct.
-fn complete(pattern: Json) -> Json {
-    let Json::Map(mut entries) = pattern else { return pattern };
-    let has = |entries: &[(String, Json)], key| entries.iter().any(|(name, _)| name == key);
-    if entries.contains(&("command".to_owned(), Json::string("emit"))) {
-        for (key, value) in [("stream", Json::string("default")), ("task", Json::null())] {
-            if !has(&entries, key) {
-                entries.push((key.to_owned(), value));
-            }
-        }
-    }
-    Json::Map(entries)
-}
-
-/// Two parts of one metric.
-fn merged(old: &Json, new: &Json) -> Option<Json> {
-    let kind = new.text_of("type").filter(|kind| old.text_of("type").as_ref() == Some(kind))?;
-    let entries = |key: &str, value| {
-        let entries = [("type".to_owned(), Json::string(&kind)), (key.to_owned(), value)];
-        Some(Json::Map(entries.to_vec()))
-    };
-    match kind.as_str() {
-        "counter" => {
-            let sum = old.get("add")?.as_number()? + new.get("add")?.as_number()?;
-            entries("add", Json::Leaf(sum.to_string()))
-        }
-        "gauge" => Some(new.clone()),
-        "histogram" => {
-            let values = [old.get("values")?.as_list()?, new.get("values")?.as_list()?].concat();
-            entries("values", Json::List(values))
-        }
-        _ => None,
     }
 }
