@@ -31,8 +31,6 @@ clients! {
     storm_rb: "storm.rb", "storm-rb", ["storm/storm.rb"],
         [a_killed_bolt_loses_nothing, a_spout_is_counted_exactly, a_killed_spout_loses_nothing];
     storm_rb_0_9_2_without_heartbeats: "storm.rb", "storm-rb", ["storm-0.9.2/storm.rb"], [];
-    storm_py_0_9_2_without_heartbeats: "storm.py", "storm-py", ["storm-0.9.2/storm.py"], [];
-    storm_py_0_9_3: "storm.py", "storm-py", ["storm-0.9.3/storm.py"], [];
     storm_rb_0_9_3: "storm.rb", "storm-rb", ["storm-0.9.3/storm.rb"], [];
     storm_js_0_9_3: "storm.js", "storm-js", ["storm-0.9.3/storm.js"], [];
     pystorm: "pystorm", "pystorm", [],
