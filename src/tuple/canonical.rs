@@ -150,10 +150,7 @@ mod tests {
         let nested = |depth: usize, open: &str, inner: &str, close: &str| {
             format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
         };
-        assert_eq!(
-            hash_of(&nested(1000, "[", "1", "]")),
-            hash_of(&nested(1000, "[ ", "1.0", "]"))
-        );
+        assert_eq!(hash_of(&nested(1000, "[", "1", "]")), hash_of(&nested(1000, "[ ", "1.0", "]")));
         for depth in [1_024, 100_000] {
             assert_ne!(
                 hash_of(&nested(depth, "{\"a\":", "1", "}")),
