@@ -35,9 +35,9 @@ fn convert(value: &Value, depth: usize) -> cel::Value {
             cel::Value::List(Arc::new(items.collect()))
         }
         Value::Map(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| (Key::String(Arc::new(key.to_string())), convert(value, depth + 1)));
+            let entries = entries.iter().map(|(key, value)| {
+                (Key::String(Arc::new(key.to_string())), convert(value, depth + 1))
+            });
             cel::Value::Map(Map { map: Arc::new(entries.collect::<HashMap<_, _>>()) })
         }
     }

@@ -272,9 +272,17 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
         RunEvent::TimedOut { component, count, holding } => {
             (Severity::Warning, timed_out(component, *count, holding))
         }
-        RunEvent::LogDropped { count } => {
-            let count = grouped(*count);
-            (Severity::Warning, format!("{count} log lines came too fast and were dropped"))
+        RunEvent::LogDropped { component, task, repeated, dropped } => {
+            let what = match (repeated, dropped) {
+                (again, 0) => format!("said that {} more", times(*again)),
+                (0, many) => format!("{} came too fast and were left out", lines(*many)),
+                (again, many) => format!(
+                    "said that {} more, and {} came too fast and were left out",
+                    times(*again),
+                    lines(*many)
+                ),
+            };
+            (Severity::Info, format!("{component} (task {task}): ({what})"))
         }
         RunEvent::Draining { reason } => {
             let text = format!(
@@ -297,6 +305,14 @@ fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
     };
     let messages = plural(count as usize, "message");
     format!("{messages} of {component} timed out before every bolt had acked them ({hint})")
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", grouped(count)) }
+}
+
+fn lines(count: u64) -> String {
+    plural(count as usize, "line")
 }
 
 fn plural(count: usize, word: &str) -> String {
