@@ -262,6 +262,10 @@ impl BoltSession {
                 self.desk.stray(text);
                 Ok(())
             }
+            Heard::Broken(text) => {
+                self.desk.broken(text);
+                Ok(())
+            }
         });
         self.framer = framer;
         self.send_waiting(now);

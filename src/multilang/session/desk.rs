@@ -56,6 +56,14 @@ impl Desk {
         }
     }
 
+    /// A frame that was to be a message: what it was to say is lost.
+    pub(crate) fn broken(&mut self, text: &str) {
+        self.stray(text);
+        let message = "sent a message that cannot be read (two threads that write at once?): what it \
+                       was to say is lost";
+        self.refuse("messages_unreadable", message);
+    }
+
     /// A `log` message.
     pub(crate) fn log(&self, level: Level, text: &str) {
         self.reporter.log(level, text);

@@ -11,6 +11,8 @@ pub(super) enum Heard<'a> {
     Message(&'a Message<'a>),
     /// Text that is no message.
     Stray(&'a str),
+    /// Text that was to be a message, and cannot be read.
+    Broken(&'a str),
 }
 
 /// Adds a chunk and calls `hear` with everything that is whole now.
@@ -32,7 +34,9 @@ pub(super) fn listen(
             Piece::Frame(frame) => frame,
         };
         let found = salvage(frame);
-        if !found.stray.is_empty() {
+        if found.messages.is_empty() && found.stray.contains("\"command\"") {
+            hear(Heard::Broken(found.stray))?;
+        } else if !found.stray.is_empty() {
             hear(Heard::Stray(found.stray))?;
         }
         for message in &found.messages {

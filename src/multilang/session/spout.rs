@@ -347,6 +347,10 @@ impl SpoutSession {
                 self.desk.stray(text);
                 Ok(())
             }
+            Heard::Broken(text) => {
+                self.desk.broken(text);
+                Ok(())
+            }
         });
         self.framer = framer;
         result

@@ -294,3 +294,16 @@ fn metrics_of_any_kind_are_kept() {
         crate::metrics::UserMetric::Other { value: "\"[1,NaN]\"".to_owned() }
     );
 }
+
+#[test]
+fn a_message_that_cannot_be_read_is_an_error_and_printed_text_is_not() {
+    // Two threads of a client wrote at once.
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.hear("{\"comm{\"command\":\"sync\"}");
+    talk.hear("some {\"text\": 1}");
+    assert!(!talk.world.reports.has_error("cannot be read"));
+    talk.hear("{\"command\":\"emit\",\"tu\"command\"");
+    assert!(talk.world.reports.has_error("sent a message that cannot be read"));
+    assert!(talk.world.reports.has_log("\"tu\"command\""));
+}
