@@ -66,7 +66,8 @@ config = {{ path = "numbers.txt" }}
 "#
     );
     // Inherited by the child: the deed is not the topology's business.
-    let deeds = format!("import os\nos.environ['DEED'] = '{deed}'\nos.environ['LOGS'] = '100000'\n");
+    let deeds =
+        format!("import os\nos.environ['DEED'] = '{deed}'\nos.environ['LOGS'] = '100000'\n");
     let node = format!("process.env.DEED = '{deed}';\nprocess.env.LOGS = '100000';\n");
     Project::new()
         .file("topology.toml", &topology)
@@ -228,7 +229,8 @@ fn a_bolt_that_forgets_a_tenth_of_its_tuples_loses_those_alone() {
     let forgetful = "import galewire\n\n@galewire.bolt(auto_ack=False)\ndef citizen(tup):\n    \
                      if tup.number % 10:\n        yield tup.number\n        tup.ack()\n";
     let run = project(KINDS[0].1, "leaves").file("sdk.py", forgetful);
-    let retry = "spouts.numbers.retry={ max = 1, backoff = \"1ms..2ms\", dead_letter = \"dead.jsonl\" }";
+    let retry =
+        "spouts.numbers.retry={ max = 1, backoff = \"1ms..2ms\", dead_letter = \"dead.jsonl\" }";
     let ended = run
         .run(&["--set", "topology.message_timeout=\"1s\"", "--set", retry])
         .expect_code(0)

@@ -97,7 +97,8 @@ impl Project {
         let mark = format!("{MARK}={}", self.0.path().display()).into_bytes();
         wait_for("the last process of the run to end", || {
             let entries = fs::read_dir("/proc").unwrap().flatten();
-            let environments = entries.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
+            let environments =
+                entries.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
             let left = environments
                 .filter(|all| all.split(|byte| *byte == 0).any(|variable| variable == mark))
                 .count();
