@@ -40,7 +40,7 @@ impl Case {
 }
 
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(20_000)]
+    &text[..text.char_indices().nth(20_000).map_or(text.len(), |(at, _)| at)]
 }
 
 fn project(run: &str, deed: &str) -> Project {

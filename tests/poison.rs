@@ -11,7 +11,7 @@ const PYTHON: &str = "python = \"poison.py:Poisoned\"";
 const NODE: &str = "node = \"poison.mjs:poisoned\"";
 const STORM: &str = "command = [\"python3\", \"storm_poison.py\"]";
 /// Retries of a message; it is tried once more than that.
-const RETRIES: u64 = 2;
+const RETRIES: u64 = 1;
 /// Tuples that a child may have taken and not answered, and a little.
 const IN_FLIGHT: u64 = 1_000;
 
@@ -130,7 +130,7 @@ fn a_tuple_that_hangs_is_told_from_those_beside_it() {
 fn two_and_ten_tuples_that_kill_do_not_use_up_the_restarts() {
     let far: Vec<usize> = (1..=10).map(|number| number * 300).collect();
     let near: Vec<usize> = (2_001..=2_010).collect();
-    let streams = [(PYTHON, vec![700, 2_000], 1, 1), (NODE, far, 2, 4), (STORM, near, 1, 1)];
+    let streams = [(PYTHON, vec![700, 2_000], 1, 1), (NODE, far, 2, 4), (PYTHON, near, 1, 1)];
     for (run, poison, workers, tasks) in streams {
         Stream { run, how: "killed", poison: &poison, count: 4_000, workers, tasks }.judge();
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
-use crate::base::{RootId, TaskId};
+use crate::base::{RootId, TaskId, beginning};
 use crate::metrics::FailReason;
 use crate::tuple::{Anchor, Anchors};
 
@@ -80,7 +80,7 @@ impl EdgeSums {
     pub fn fail(&mut self, anchors: &Anchors, reason: FailReason, message: &str) {
         let task = self.task;
         for anchor in anchors {
-            let message = CompactString::new(&message[..message.floor_char_boundary(MAX_MESSAGE)]);
+            let message = CompactString::new(beginning(message, MAX_MESSAGE));
             let entry = FailEntry { root: anchor.root, task, reason, message };
             self.open(anchor.spout).batch.fails.push(entry);
         }

@@ -1,6 +1,6 @@
 //! The line that stands in a dead-letter file for a message whose retries are spent.
 
-use crate::base::{TaskId, unix_millis};
+use crate::base::{TaskId, beginning, unix_millis};
 use crate::component::Context;
 use crate::metrics::FailReason;
 use crate::tuple::write_json_string;
@@ -82,6 +82,6 @@ pub(crate) fn preview(kept: &Kept) -> String {
 }
 
 fn short(text: &str, most: usize) -> String {
-    let end = text.floor_char_boundary(most);
-    if end == text.len() { text.to_owned() } else { format!("{}…", &text[..end]) }
+    let shown = beginning(text, most);
+    if shown.len() == text.len() { text.to_owned() } else { format!("{shown}…") }
 }

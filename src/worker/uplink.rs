@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::base::{TaskId, now};
+use crate::base::{TaskId, beginning, now};
 use crate::component::{Level, Report};
 use crate::control::FromWorker;
 
@@ -136,8 +136,8 @@ fn cut(text: &str) -> String {
     if text.len() <= MAX_TEXT {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(MAX_TEXT);
-    format!("{}… ({} bytes more)", &text[..end], text.len() - end)
+    let shown = beginning(text, MAX_TEXT);
+    format!("{shown}… ({} bytes more)", text.len() - shown.len())
 }
 
 #[cfg(test)]
