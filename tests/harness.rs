@@ -34,6 +34,8 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
 
 /// Where runs make their private folders.
 const TEMPORARY: &str = "tmp";
+/// A variable that every process of a run inherits.
+const MARK: &str = "GALEWIRE_TEST_PROJECT";
 /// Where a run that was started tells what happens.
 const TOLD: &str = "told";
 
@@ -80,6 +82,7 @@ impl Project {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = galewire();
+        command.env(MARK, self.path(""));
         command.args(["run", "topology.toml"]).args(arguments).current_dir(self.folder.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.env("XDG_STATE_HOME", self.path("state")).env("TMPDIR", self.path(TEMPORARY));
@@ -105,6 +108,21 @@ impl Project {
         let told = fs::File::create(self.path(TOLD)).unwrap();
         let child = command.stdout(Stdio::piped()).stderr(told).spawn().unwrap();
         Running { child: Some(child), told: self.path(TOLD) }
+    }
+
+    /// Asserts that a run that has ended has left no process, however it was forked off.
+    #[track_caller]
+    pub(crate) fn assert_no_processes(&self) {
+        let mark = format!("{MARK}={}", self.path("").display()).into_bytes();
+        wait_for("the last process of the run to end", || {
+            let entries = fs::read_dir("/proc").unwrap().flatten();
+            let environments =
+                entries.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
+            let left = environments
+                .filter(|all| all.split(|byte| *byte == 0).any(|variable| variable == mark))
+                .count();
+            (left == 0).then_some(())
+        });
     }
 
     /// Asserts that a run that has ended has left no folder.
@@ -217,6 +235,11 @@ impl Running {
     pub(crate) fn signal(pid: i32, signal: Signal) {
         // A process that has just ended takes no signal; what is tested shows elsewhere.
         let _ = kill(Pid::from_raw(pid), signal);
+    }
+
+    /// Whether it is over; nothing is waited for.
+    pub(crate) fn has_ended(&self) -> bool {
+        !alive(self.pid())
     }
 
     /// Waits for the end.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_bolts;
+#[cfg(test)]
 mod bad_citizens;
 #[cfg(test)]
 mod bolt_command;
@@ -36,8 +38,12 @@ mod packages;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod requirements;
 #[cfg(test)]
 mod scaffold;
 #[cfg(test)]
 mod storm_scripts;
+#[cfg(test)]
+mod values;

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
-use crate::base::{RootId, TaskId};
+use crate::base::{RootId, TaskId, beginning};
 use crate::metrics::FailReason;
 use crate::tuple::{Anchor, Anchors};
 
 use super::{AckBatch, AckEntry, FailEntry, Touched, WorkerView};
+
+/// The longest message of a fail: a traceback, not a novel.
+const MAX_MESSAGE: usize = 8 << 10;
 
 /// What a task has to say to spout tasks and has not said yet.
 #[derive(Debug)]
@@ -73,11 +76,11 @@ impl EdgeSums {
         }
     }
 
-    /// Fails a tuple's roots.
+    /// Fails a tuple's roots. The first line of the message says why; what is far too long is cut.
     pub fn fail(&mut self, anchors: &Anchors, reason: FailReason, message: &str) {
         let task = self.task;
         for anchor in anchors {
-            let message = CompactString::new(message);
+            let message = CompactString::new(beginning(message, MAX_MESSAGE));
             let entry = FailEntry { root: anchor.root, task, reason, message };
             self.open(anchor.spout).batch.fails.push(entry);
         }

@@ -57,6 +57,11 @@ impl Budget {
         self.spent.push_back(now);
         true
     }
+
+    /// Takes the last event back.
+    pub fn refund(&mut self) {
+        self.spent.pop_back();
+    }
 }
 
 #[cfg(test)]

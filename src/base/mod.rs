@@ -8,6 +8,7 @@ mod exit;
 mod id;
 mod runtime;
 mod signal;
+mod text;
 mod time;
 mod units;
 
@@ -17,5 +18,6 @@ pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
 pub use runtime::{Job, Runtimes, Spawner, panic_text};
 pub use signal::Signal;
+pub use text::beginning;
 pub use time::{Timestamp, now, unix_millis, unix_nanos};
 pub use units::{ByteSize, UnitError, parse_duration, show_duration};

@@ -1,6 +1,7 @@
 //! How components fail, and how tuples do.
 
 use crate::metrics::FailReason;
+use crate::tuple::Flags;
 
 /// Whether a failed component is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +57,17 @@ pub enum FailKind {
     Explicit,
     /// Its component died while holding it together with others.
     Died,
-    /// Its component died while holding it alone.
+    /// Its component died while holding it alone, or because of it alone.
     DiedAlone,
+    /// The same, and not for the first time.
+    DiedAloneAgain,
+}
+
+impl FailKind {
+    /// How a tuple with these marks fails that its component died of.
+    pub fn of_death(flags: Flags) -> Self {
+        if flags.contains(Flags::CONVICTED) { Self::DiedAloneAgain } else { Self::DiedAlone }
+    }
 }
 
 impl From<FailKind> for FailReason {
@@ -65,7 +75,7 @@ impl From<FailKind> for FailReason {
         match kind {
             FailKind::Explicit => Self::Explicit,
             FailKind::Died => Self::Died,
-            FailKind::DiedAlone => Self::DiedAlone,
+            FailKind::DiedAlone | FailKind::DiedAloneAgain => Self::DiedAlone,
         }
     }
 }

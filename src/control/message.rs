@@ -8,7 +8,7 @@ use crate::base::{BootId, Incarnation, TaskId, WorkerSlot};
 use crate::metrics::{TaskSnapshot, UserMetric};
 
 /// Counts up when a message changes its meaning; both sides must have the same.
-pub const CONTROL_VERSION: u32 = 1;
+pub const CONTROL_VERSION: u32 = 2;
 
 /// Where a worker's links end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,10 +161,14 @@ pub enum FromWorker {
         /// More lines.
         detail: Option<String>,
     },
-    /// Log lines that were dropped because they came faster than they could be sent.
+    /// Log lines of a task that were not passed on.
     LogDropped {
-        /// How many.
-        count: u64,
+        /// The task.
+        task: TaskId,
+        /// How often the last line that was passed on came again.
+        repeated: u64,
+        /// Others, which came too fast.
+        dropped: u64,
     },
     /// Another worker answers no heartbeats.
     PeerUnresponsive {

@@ -9,12 +9,12 @@ use crate::component::{
     Acking, Bolt, Collector, Component, ComponentError, Emitter, FailKind, Progress,
 };
 use crate::metrics::{DropReason, TaskCounters};
-use crate::tuple::{Ticket, Tuple};
+use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::emit::Output;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
-use super::life::{Restarts, Verdict};
+use super::life::{Death, Restarts, Verdict};
 use super::mailbox::{Control, Delivery};
 use super::mark::{Mark, MarkBoard};
 use super::pause::pause;
@@ -53,7 +53,9 @@ pub(crate) struct BoltTask {
     /// The component was opened anew after the drain mark had passed.
     drain_again: bool,
     taken: std::vec::IntoIter<Tuple>,
-    in_hand: Option<Ticket>,
+    in_hand: Option<(Ticket, Flags)>,
+    /// Tuples acked when the life before this one ended.
+    acked_before: u64,
     next_tick: Option<Timestamp>,
     last_flush: Timestamp,
     idle: bool,
@@ -74,6 +76,7 @@ impl BoltTask {
             drain_again: false,
             taken: Vec::new().into_iter(),
             in_hand: None,
+            acked_before: 0,
             next_tick: None,
             last_flush: Timestamp::default(),
             idle: false,
@@ -243,7 +246,7 @@ impl BoltTask {
                     break;
                 }
                 let Some(tuple) = taken.next() else { break };
-                let ticket = in_hand.insert(tuple.ticket());
+                let (ticket, _) = in_hand.insert((tuple.ticket(), tuple.flags));
                 let mut out = Collector::new(output);
                 out.take_in_hand(&tuple);
                 match bolt.execute(tuple, &mut out) {
@@ -296,8 +299,8 @@ impl BoltTask {
     fn failed(&mut self, error: ComponentError, now: Timestamp) {
         // A child that is gone does not know any more what it kept: what was last shown counts.
         let mut lost_memory = self.housing.counters.keeps_memory.swap(0, Relaxed) > 0;
-        if let Some(ticket) = self.in_hand.take() {
-            self.output.fail(&ticket.anchors, FailKind::DiedAlone, &error.message);
+        if let Some((ticket, flags)) = self.in_hand.take() {
+            self.output.fail(&ticket.anchors, FailKind::of_death(flags), &error.message);
         }
         if let Life::Open(mut bolt, _) = std::mem::replace(&mut self.life, Life::GivenUp) {
             let mut out = Collector::new(&mut self.output);
@@ -313,7 +316,12 @@ impl BoltTask {
         TaskCounters::add(&self.housing.counters.errors, 1);
         let task = self.housing.context.task;
         let detail = error.detail.clone();
-        match self.restarts.after(&error, now, fastrand::f64()) {
+        let acked = self.housing.counters.acked.load(Relaxed);
+        let death = Death {
+            blame: self.output.take_blame(),
+            progress: std::mem::replace(&mut self.acked_before, acked) < acked,
+        };
+        match self.restarts.after(&error, death, now, fastrand::f64()) {
             Verdict::Restart(at) => {
                 TaskCounters::add(&self.housing.counters.restarts, 1);
                 self.life = Life::Due(at);

@@ -9,6 +9,7 @@ use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
 
 use super::lane::{Opened, Refused, RemoteLink, open_part};
+use super::life::Blame;
 use super::mailbox::Mailbox;
 use super::mark::Mark;
 use super::routes::Routes;
@@ -36,6 +37,8 @@ pub(crate) struct Output {
     sent_mark: Option<Mark>,
     /// When the loop's present turn began.
     turn_at: Timestamp,
+    /// Why the component has just died, where one tuple is to blame.
+    blame: Blame,
 }
 
 impl Output {
@@ -70,7 +73,13 @@ impl Output {
             waiter,
             sent_mark: None,
             turn_at: Timestamp::default(),
+            blame: Blame::Unknown,
         }
+    }
+
+    /// What the death is to be blamed on that was told of just now.
+    pub(crate) fn take_blame(&mut self) -> Blame {
+        std::mem::take(&mut self.blame)
     }
 
     /// Whether a component may be called.
@@ -236,6 +245,11 @@ impl Emitter for Output {
 
     fn fail(&mut self, anchors: &Anchors, kind: FailKind, reason: &str) {
         TaskCounters::add(&self.counters.failed, 1);
+        match kind {
+            FailKind::DiedAlone => self.blame = Blame::Tuple,
+            FailKind::DiedAloneAgain => self.blame = Blame::SameTuple,
+            FailKind::Explicit | FailKind::Died => {}
+        }
         self.sums.fail(anchors, kind.into(), reason);
     }
 

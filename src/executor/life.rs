@@ -4,6 +4,26 @@ use crate::base::{Backoff, Budget, Timestamp};
 use crate::component::{ComponentError, Recovery};
 use crate::topology::RestartPolicy;
 
+/// What a component died of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// Nobody can tell.
+    #[default]
+    Unknown,
+    /// One tuple, for the first time as far as is known.
+    Tuple,
+    /// A tuple that it died of before.
+    SameTuple,
+}
+
+/// A death, as far as the restarts are concerned.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Death {
+    pub(crate) blame: Blame,
+    /// Tuples were acked since the death before.
+    pub(crate) progress: bool,
+}
+
 /// What to do after a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -21,6 +41,8 @@ pub(crate) struct Restarts {
     policy: RestartPolicy,
     backoff: Backoff,
     budget: Budget,
+    /// Tuples that it has died of in a row, without having acked another in between.
+    deadly: u32,
     started: Timestamp,
 }
 
@@ -28,7 +50,7 @@ impl Restarts {
     pub(crate) fn new(policy: RestartPolicy) -> Self {
         let backoff = Backoff::new(policy.backoff_least, policy.backoff_greatest);
         let budget = Budget::new(policy.max, policy.within);
-        Self { policy, backoff, budget, started: Timestamp::default() }
+        Self { policy, backoff, budget, deadly: 0, started: Timestamp::default() }
     }
 
     /// Notes that a life has begun.
@@ -37,7 +59,13 @@ impl Restarts {
     }
 
     /// Decides after a failure. A life longer than the greatest back-off starts the back-off anew.
-    pub(crate) fn after(&mut self, error: &ComponentError, now: Timestamp, jitter: f64) -> Verdict {
+    pub(crate) fn after(
+        &mut self,
+        error: &ComponentError,
+        death: Death,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Verdict {
         match error.recovery {
             Recovery::GiveUp => return Verdict::GiveUp(error.message.clone()),
             Recovery::EndRun => return Verdict::EndRun(error.message.clone()),
@@ -46,7 +74,7 @@ impl Restarts {
         if now.since(self.started) > self.policy.backoff_greatest {
             self.backoff.reset();
         }
-        if !self.budget.spend(now) {
+        if !self.afford(death, now) {
             let span = crate::base::show_duration(self.policy.within);
             let times = match self.policy.max {
                 1 => "once".to_owned(),
@@ -55,6 +83,25 @@ impl Restarts {
             return Verdict::GiveUp(format!("{} (restarted {times} within {span})", error.message));
         }
         Verdict::Restart(now + self.backoff.next_delay(jitter))
+    }
+
+    /// Whether the component may go on. A death that one tuple is to blame for is that tuple's: it
+    /// costs nothing, and neither does the one among many that made the tuple a suspect. But where one
+    /// tuple after the other is deadly and none is acked, it is the component.
+    fn afford(&mut self, death: Death, now: Timestamp) -> bool {
+        if death.progress {
+            self.deadly = 0;
+        }
+        match death.blame {
+            Blame::Unknown => return self.budget.spend(now),
+            Blame::Tuple => {
+                self.deadly += 1;
+                self.budget.refund();
+            }
+            Blame::SameTuple => {}
+        }
+        self.backoff.reset();
+        self.deadly <= self.policy.max
     }
 }
 
@@ -81,18 +128,61 @@ mod tests {
     fn restarts_back_off_and_end_with_the_budget() {
         let mut restarts = Restarts::new(policy());
         let error = ComponentError::restart("exited with status 1");
-        assert_eq!(restarts.after(&error, millis(0), 1.0), Verdict::Restart(millis(100)));
+        assert_eq!(
+            restarts.after(&error, Death::default(), millis(0), 1.0),
+            Verdict::Restart(millis(100))
+        );
         restarts.started(millis(100));
-        assert_eq!(restarts.after(&error, millis(200), 1.0), Verdict::Restart(millis(400)));
+        assert_eq!(
+            restarts.after(&error, Death::default(), millis(200), 1.0),
+            Verdict::Restart(millis(400))
+        );
         restarts.started(millis(400));
-        let Verdict::GiveUp(reason) = restarts.after(&error, millis(500), 1.0) else { panic!() };
+        let Verdict::GiveUp(reason) = restarts.after(&error, Death::default(), millis(500), 1.0)
+        else {
+            panic!()
+        };
         assert_eq!(reason, "exited with status 1 (restarted 2 times within 1m)");
     }
 
     #[test]
     fn a_hopeless_error_is_given_up_at_once() {
         let mut restarts = Restarts::new(policy());
-        let verdict = restarts.after(&ComponentError::give_up("no python3"), millis(0), 0.5);
+        let verdict = restarts.after(
+            &ComponentError::give_up("no python3"),
+            Death::default(),
+            millis(0),
+            0.5,
+        );
         assert_eq!(verdict, Verdict::GiveUp("no python3".to_owned()));
+    }
+
+    fn deaths(restarts: &mut Restarts, death: Death, count: u64) -> Vec<Verdict> {
+        let error = ComponentError::restart("was killed");
+        (0..count).map(|at| restarts.after(&error, death, millis(at), 1.0)).collect()
+    }
+
+    #[test]
+    fn tuples_that_kill_do_not_use_up_the_restarts() {
+        let mut restarts = Restarts::new(policy());
+        let crowd = Death { blame: Blame::Unknown, progress: true };
+        let alone = Death { blame: Blame::Tuple, progress: true };
+        let again = Death { blame: Blame::SameTuple, progress: false };
+        for _ in 0..10 {
+            for death in [crowd, alone] {
+                let verdicts = deaths(&mut restarts, death, 1);
+                assert!(matches!(verdicts[0], Verdict::Restart(_)), "{verdicts:?}");
+            }
+            let last = deaths(&mut restarts, again, 20).pop();
+            assert_eq!(last, Some(Verdict::Restart(millis(119))), "the least delay");
+        }
+    }
+
+    #[test]
+    fn a_component_that_every_tuple_kills_is_given_up() {
+        let mut restarts = Restarts::new(policy());
+        let verdicts = deaths(&mut restarts, Death { blame: Blame::Tuple, progress: false }, 3);
+        assert!(matches!(verdicts[1], Verdict::Restart(_)));
+        assert!(matches!(verdicts[2], Verdict::GiveUp(_)));
     }
 }

@@ -94,6 +94,9 @@ impl Replays {
         if matches!(reason, FailReason::Died | FailReason::DiedAlone) {
             kept.flags = kept.flags.union(Flags::SUSPECT);
         }
+        if reason == FailReason::DiedAlone {
+            kept.flags = kept.flags.union(Flags::CONVICTED);
+        }
         kept.failures += 1;
         kept.spent += u32::from(spends);
         if self.policy.max.is_some_and(|max| kept.spent > max) {
@@ -187,6 +190,7 @@ mod tests {
             assert_eq!(again.flags.contains(Flags::SUSPECT), reason == FailReason::Died);
         }
         let fate = replays.failed(kept(1), FailReason::DiedAlone, Timestamp(5), 1.0);
-        assert!(matches!(fate, Fate::DeadLetter(_)));
+        let Fate::DeadLetter(kept) = fate else { panic!("{fate:?}") };
+        assert!(kept.flags.contains(Flags::SUSPECT.union(Flags::CONVICTED)));
     }
 }

@@ -11,12 +11,12 @@ use crate::base::{Timestamp, now};
 use crate::component::{
     Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector, Tasks,
 };
-use crate::metrics::{FailReason, TaskCounters};
+use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
 use super::emit::Output;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
-use super::life::{Restarts, Verdict};
+use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
 use super::mark::Mark;
 use super::pause::{pause, sooner};
@@ -129,7 +129,7 @@ impl SpoutTask {
                     self.output.peer_lost(slot, view);
                     let now = now();
                     for (_, kept) in self.ledger.fail_touched(Touched::worker(slot)) {
-                        self.give_again(kept, FailReason::WorkerLost, "a worker was lost", now);
+                        self.give_again(kept, roots::WORKER_LOST, now);
                     }
                 }
             }
@@ -334,7 +334,7 @@ impl SpoutTask {
         TaskCounters::add(&self.housing.counters.errors, 1);
         let task = self.housing.context.task;
         let detail = error.detail.clone();
-        match self.restarts.after(&error, now, fastrand::f64()) {
+        match self.restarts.after(&error, Death::default(), now, fastrand::f64()) {
             Verdict::Restart(at) => {
                 TaskCounters::add(&self.housing.counters.restarts, 1);
                 self.life = Life::Due(at);

@@ -62,6 +62,12 @@ struct State {
     input_broken: bool,
     stderr: VecDeque<String>,
     pid: Option<u32>,
+    /// The process id, also after its end.
+    known_pid: Option<u32>,
+    /// The pipe that the child closed while it was to run.
+    closed: Option<&'static str>,
+    /// The child got a signal because it did not end by itself.
+    signalled: bool,
     ended: Option<Ended>,
     orphaned: bool,
 }
@@ -200,6 +206,17 @@ impl Pipes {
         self.lock().pid
     }
 
+    /// The process id, also after the end.
+    pub(super) fn known_pid(&self) -> Option<u32> {
+        self.lock().known_pid
+    }
+
+    /// The pipe that the child closed, where it had to be ended for that.
+    pub(super) fn closed(&self) -> Option<&'static str> {
+        let state = self.lock();
+        state.closed.filter(|_| state.signalled)
+    }
+
     // The jobs' side.
 
     /// The loop may write into `stdin` itself, which must not block.
@@ -208,7 +225,22 @@ impl Pipes {
     }
 
     pub(super) fn set_pid(&self, pid: Option<u32>) {
-        self.lock().pid = pid;
+        let mut state = self.lock();
+        state.pid = pid;
+        state.known_pid = pid.or(state.known_pid);
+    }
+
+    /// The child has closed a pipe of its own accord: without it it is of no use.
+    pub(super) fn close(&self, pipe: &'static str) {
+        if *self.wish.borrow() == Wish::Run {
+            self.lock().closed.get_or_insert(pipe);
+        }
+        self.wish(Wish::Stop);
+    }
+
+    /// The child did not end by itself.
+    pub(super) fn note_signalled(&self) {
+        self.lock().signalled = true;
     }
 
     pub(super) fn wishes(&self) -> watch::Receiver<Wish> {

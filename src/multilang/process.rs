@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::base::{Job, Spawner, Timestamp, now};
+use crate::base::{Job, Spawner, Timestamp, now, show_duration};
 use crate::component::{Level, Reporter};
 
 use super::command::CommandLine;
@@ -99,6 +99,7 @@ async fn run(
         .stdout
         .take()
         .map(|stdout| io.spawn(Job::Owned("child stdout"), read_output(stdout, pipes.clone())));
+    let told = reporter.clone();
     let mut stderr = child.stderr.take().map(|stderr| {
         let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
         io.spawn(Job::Owned("child stderr"), job)
@@ -110,7 +111,7 @@ async fn run(
         }
         io.spawn(Job::Owned("child stdin"), write_input(stdin, pipes.clone()))
     });
-    let status = wait(&mut child, &group, grace, &pipes).await;
+    let status = wait(&mut child, &group, grace, &pipes, &told).await;
     pipes.set_pid(None);
     pipes.break_input();
     clear_leftovers(&group, &pipes).await;
@@ -204,13 +205,20 @@ async fn wait(
     group: &Group,
     grace: Duration,
     pipes: &Pipes,
+    reporter: &Reporter,
 ) -> io::Result<std::process::ExitStatus> {
     let mut wishes = pipes.wishes();
     let mut pulse = interval(PULSE);
     let mut ladder = Ladder::default();
     loop {
         let wish = *wishes.borrow_and_update();
-        let due = ladder.step(wish, grace, group);
+        let (sent, due) = ladder.step(wish, grace, group);
+        if let Some(signal) = sent {
+            pipes.note_signalled();
+            let (pid, grace) = (group.0, show_duration(grace));
+            let text = format!("process {pid} did not end within {grace} and was sent {signal}");
+            reporter.log(Level::Warn, &text);
+        }
         tokio::select! {
             status = child.wait() => return status,
             () = wished(&mut wishes) => {}
@@ -235,25 +243,36 @@ struct Ladder {
 }
 
 impl Ladder {
-    /// Sends what is due; when the next signal is.
-    fn step(&mut self, wish: Wish, grace: Duration, group: &Group) -> Option<Timestamp> {
+    /// Sends what is due: the signal where the child has had its time, and when the next one is due.
+    fn step(
+        &mut self,
+        wish: Wish,
+        grace: Duration,
+        group: &Group,
+    ) -> (Option<Signal>, Option<Timestamp>) {
         let now = now();
         if wish >= Wish::Stop {
             self.stop_since.get_or_insert(now);
         }
-        let since = self.stop_since?;
+        let Some(since) = self.stop_since else {
+            return (None, None);
+        };
+        let mut sent = None;
         if !self.killed && (wish == Wish::Kill || now >= since + grace * 2) {
             self.killed = true;
             signal_group(group.0, Signal::SIGKILL);
+            sent = Some(Signal::SIGKILL).filter(|_| wish != Wish::Kill);
         } else if !self.killed && !self.terminated && now >= since + grace {
             self.terminated = true;
             signal_group(group.0, Signal::SIGTERM);
+            sent = Some(Signal::SIGTERM);
         }
-        match (self.killed, self.terminated) {
+        let due = match (self.killed, self.terminated) {
             (true, _) => None,
             (false, true) => Some(since + grace * 2),
             (false, false) => Some(since + grace),
-        }
+        };
+        (sent, due)
     }
 }
 
@@ -297,7 +316,7 @@ async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
     }
     pipes.end_output();
     // A child that has closed its output can say nothing any more.
-    pipes.wish(Wish::Stop);
+    pipes.close("standard output");
 }
 
 async fn write_input(mut stdin: ChildStdin, pipes: Arc<Pipes>) {
@@ -305,7 +324,7 @@ async fn write_input(mut stdin: ChildStdin, pipes: Arc<Pipes>) {
         if let Err(error) = stdin.write_all(&bytes).await {
             tracing::debug!(%error, "a child has closed its input");
             pipes.break_input();
-            pipes.wish(Wish::Stop);
+            pipes.close("standard input");
             return;
         }
         pipes.written(bytes.len());

@@ -112,7 +112,11 @@ impl Life {
         Some(match self.take_ended()? {
             Ended::NotStarted(error) => self.command.not_started(&self.component, &error),
             Ended::Exited(status) => {
-                let message = format!("{} {}", self.command.shown(), how_it_ended(status));
+                let how = match self.process.pipes().closed() {
+                    Some(pipe) => format!("closed its {pipe} and had to be ended"),
+                    None => how_it_ended(status),
+                };
+                let message = format!("{} {how}", self.shown());
                 self.explained(ComponentError::restart(message), last_error)
             }
         })
@@ -124,8 +128,15 @@ impl Life {
         error: &SessionError,
         last_error: Option<&str>,
     ) -> ComponentError {
-        let message = format!("{} {error}", self.command.shown());
+        let message = format!("{} {error}", self.shown());
         self.explained(ComponentError::restart(message), last_error)
+    }
+
+    /// The command line and the process id.
+    fn shown(&self) -> String {
+        let pid = self.process.pipes().known_pid();
+        let pid = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        format!("{}{pid}", self.command.shown())
     }
 
     fn explained(&self, error: ComponentError, last_error: Option<&str>) -> ComponentError {

@@ -44,7 +44,7 @@ impl ShellBolt {
         let result = open.turn(at, out);
         if let Err(error) = &result {
             open.life.kill();
-            open.session.died(&error.message, out);
+            open.session.died(&error.message, error.detail.as_deref(), out);
             self.open = None;
         }
         // A child that was told to stop may end as it likes.

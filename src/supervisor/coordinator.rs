@@ -194,8 +194,10 @@ impl Coordinator {
                 let component = self.component_of(task);
                 effects.push(Effect::Notify(RunEvent::Error { component, task, text, detail }));
             }
-            FromWorker::LogDropped { count } => {
-                effects.push(Effect::Notify(RunEvent::LogDropped { count }));
+            FromWorker::LogDropped { task, repeated, dropped } => {
+                let component = self.component_of(task);
+                let event = RunEvent::LogDropped { component, task, repeated, dropped };
+                effects.push(Effect::Notify(event));
             }
             FromWorker::PeerUnresponsive { slot, boot } => {
                 if let Some(peer) = self.slots.get(slot.index())
@@ -419,6 +421,7 @@ impl Coordinator {
 
     fn finish(&mut self, finish: Finish, effects: &mut Vec<Effect>) {
         if self.phase != Phase::Finished {
+            self.tell_timeouts(effects);
             self.phase = Phase::Finished;
             effects.push(Effect::Finish(finish));
         }

@@ -83,10 +83,16 @@ pub enum RunEvent {
         /// Bolts that hold tuples, and how many.
         holding: Vec<(String, u64)>,
     },
-    /// Log lines that came faster than they could be sent.
+    /// Log lines of a task that are not told one by one.
     LogDropped {
-        /// How many.
-        count: u64,
+        /// The component.
+        component: String,
+        /// Its task.
+        task: TaskId,
+        /// How often the last line came again.
+        repeated: u64,
+        /// Others, which came too fast.
+        dropped: u64,
     },
     /// The run takes no more input and finishes what it has.
     Draining {

@@ -32,7 +32,7 @@ pub fn key_group<'a>(values: impl IntoIterator<Item = &'a Value>) -> KeyGroup {
 /// Appends the canonical bytes of some values: the same for equal values, however they are spelled.
 pub fn key_bytes<'a>(values: impl IntoIterator<Item = &'a Value>, out: &mut KeyBytes) {
     for value in values {
-        feed(value, out);
+        feed(value, 0, out);
     }
 }
 
@@ -46,6 +46,9 @@ pub fn key_hash<'a>(values: impl IntoIterator<Item = &'a Value>) -> u64 {
 /// Canonical bytes of a key; most keys fit without an allocation.
 pub type KeyBytes = SmallVec<[u8; 120]>;
 
+/// What is nested deeper than this counts as the text that it is: looking into it takes stack.
+const DEEPEST: usize = 1024;
+
 const NULL: u8 = 0;
 const FALSE: u8 = 1;
 const TRUE: u8 = 2;
@@ -55,7 +58,7 @@ const STRING: u8 = 5;
 const LIST: u8 = 6;
 const MAP: u8 = 7;
 
-fn feed(value: &Value, out: &mut KeyBytes) {
+fn feed(value: &Value, depth: usize, out: &mut KeyBytes) {
     match value {
         Value::Null => out.push(NULL),
         Value::Bool(false) => out.push(FALSE),
@@ -66,16 +69,17 @@ fn feed(value: &Value, out: &mut KeyBytes) {
         Value::Json(raw) if raw.as_str().starts_with('"') => {
             feed_string(&decode_string(raw.as_str()), out);
         }
+        Value::Json(raw) if depth >= DEEPEST => feed_string(raw.as_str().as_bytes(), out),
         Value::Json(raw) => match parse_value(raw.as_str()) {
-            // Deeper than the parser goes: the text itself is the key.
+            // A number that nothing holds.
             Value::Json(raw) => feed_string(raw.as_str().as_bytes(), out),
-            parsed => feed(&parsed, out),
+            parsed => feed(&parsed, depth, out),
         },
         Value::List(items) => {
             out.push(LIST);
             feed_length(items.len(), out);
             for item in items {
-                feed(item, out);
+                feed(item, depth + 1, out);
             }
         }
         Value::Map(entries) => {
@@ -85,7 +89,7 @@ fn feed(value: &Value, out: &mut KeyBytes) {
             feed_length(sorted.len(), out);
             for (key, item) in sorted {
                 feed_string(key.as_bytes(), out);
-                feed(item, out);
+                feed(item, depth + 1, out);
             }
         }
     }
@@ -138,6 +142,21 @@ mod tests {
             assert_eq!(hash_of(left), hash_of(right), "{left} {right}");
         }
         assert_eq!(hash_of("\"word\""), key_hash([&Value::from("word")]));
+    }
+
+    #[test]
+    fn values_that_are_nested_deep_have_a_hash_too() {
+        // One of these once took a worker's stack, and its successor's, for ever.
+        let nested = |depth: usize, open: &str, inner: &str, close: &str| {
+            format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+        };
+        assert_eq!(hash_of(&nested(1000, "[", "1", "]")), hash_of(&nested(1000, "[ ", "1.0", "]")));
+        for depth in [1_024, 100_000] {
+            assert_ne!(
+                hash_of(&nested(depth, "{\"a\":", "1", "}")),
+                hash_of(&nested(depth, "{\"a\":", "2", "}"))
+            );
+        }
     }
 
     #[test]

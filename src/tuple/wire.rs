@@ -332,4 +332,39 @@ mod tests {
         let bytes = [1, 0, 0, 0, 0, 1, LIST, 0xff, 0xff, 0xff, 0xff, 0x0f];
         assert_eq!(Reader::new(&bytes).tuple(), Err(WireError::Truncated));
     }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>()
+                .prop_map(|number| format!("{number:?}"))
+                .prop_filter("JSON", |text| { text.bytes().any(|byte| byte.is_ascii_digit()) }),
+            "-?[1-9][0-9]{0,40}(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?",
+            "\"([ !#-\\[\\]-~]|\\\\[\"\\\\/bfnrt]|\\\\u[0-9a-fA-F]{4}){0,20}\"",
+        ];
+        leaf.prop_recursive(6, 64, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|items| format!("[{}]", items.join(", "))),
+                prop::collection::vec(("[a-c]{0,2}", inner), 0..5).prop_map(|entries| {
+                    let entries = entries.iter().map(|(key, value)| format!("\"{key}\": {value}"));
+                    format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_of_a_child_keeps_its_bytes_over_a_link(text in json()) {
+            let span = crate::tuple::Scanner::new(&text).skip_value();
+            prop_assert_eq!(span, Ok(0..text.len()));
+            let tuple = Tuple::new(TaskId(1), StreamIdx(0), [Value::from_scanned_json(&text)]);
+            let mut bytes = Vec::new();
+            put_tuple(&tuple, &mut bytes);
+            let read = Reader::new(&bytes).tuple();
+            prop_assert_eq!(read.map(|tuple| tuple.values[0].to_json()), Ok(text));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod conf;
 mod inbox;
+mod log_gate;
 mod outlet;
 mod positions;
 mod report;

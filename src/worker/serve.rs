@@ -325,9 +325,8 @@ impl Worker {
     }
 
     async fn report(&mut self) -> Result<(), WorkerError> {
-        let dropped = self.uplink.take_dropped();
-        if dropped > 0 {
-            self.control.send(&FromWorker::LogDropped { count: dropped }).await?;
+        for counts in self.uplink.take_counts() {
+            self.control.send(&counts).await?;
         }
         let report = report(&self.tasks, self.plan.settings.message_timeout, now());
         Ok(self.control.send(&report).await?)

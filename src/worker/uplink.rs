@@ -1,13 +1,14 @@
 //! What components say on its way to the supervisor: bounded, and what does not fit is counted.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::base::TaskId;
+use crate::base::{TaskId, beginning, now};
 use crate::component::{Level, Report};
 use crate::control::FromWorker;
+
+use super::log_gate::{Admission, LogGate};
 
 /// Lines that may wait for the control link.
 const WAITING: usize = 4096;
@@ -18,56 +19,125 @@ const MAX_TEXT: usize = 16 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Uplink {
     lines: Sender<FromWorker>,
-    dropped: Arc<AtomicU64>,
+    tasks: Arc<Mutex<Vec<Arc<TaskReport>>>>,
 }
 
 impl Uplink {
     /// An uplink and the queue that it fills.
     pub(super) fn new() -> (Self, Receiver<FromWorker>) {
         let (lines, waiting) = mpsc::channel(WAITING);
-        (Self { lines, dropped: Arc::default() }, waiting)
+        (Self { lines, tasks: Arc::default() }, waiting)
     }
 
     /// The report of one task.
     pub(super) fn task(&self, task: TaskId) -> Arc<dyn Report> {
-        Arc::new(TaskReport { uplink: self.clone(), task })
+        let gates = Mutex::new(Gates {
+            details: LogGate::new(),
+            lines: LogGate::new(),
+            complaints: LogGate::new(),
+        });
+        let report = Arc::new(TaskReport { lines: self.lines.clone(), task, gates });
+        lock(&self.tasks).push(report.clone());
+        report
     }
 
-    /// How many lines did not fit since this was last asked.
-    pub(super) fn take_dropped(&self) -> u64 {
-        self.dropped.swap(0, Relaxed)
-    }
-
-    fn send(&self, line: FromWorker) {
-        if self.lines.try_send(line).is_err() {
-            self.dropped.fetch_add(1, Relaxed);
-        }
+    /// What each task said and was not passed on since this was last asked.
+    pub(super) fn take_counts(&self) -> Vec<FromWorker> {
+        let tasks = lock(&self.tasks);
+        let counts = tasks.iter().filter_map(|report| {
+            let (repeated, dropped) = lock(&report.gates).take_counts();
+            let any = repeated + dropped > 0;
+            any.then_some(FromWorker::LogDropped { task: report.task, repeated, dropped })
+        });
+        counts.collect()
     }
 }
 
+/// So that neither details nor prints can crowd out a complaint.
+#[derive(Debug)]
+struct Gates {
+    /// Below `info`.
+    details: LogGate,
+    lines: LogGate,
+    /// From `warn` on.
+    complaints: LogGate,
+}
+
+impl Gates {
+    fn of(&mut self, level: Level) -> &mut LogGate {
+        match level {
+            Level::Trace | Level::Debug => &mut self.details,
+            Level::Info => &mut self.lines,
+            Level::Warn | Level::Error => &mut self.complaints,
+        }
+    }
+
+    fn take_counts(&mut self) -> (u64, u64) {
+        let all = [&mut self.details, &mut self.lines, &mut self.complaints];
+        all.into_iter()
+            .map(LogGate::take_counts)
+            .fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
+    }
+}
+
+#[derive(Debug)]
 struct TaskReport {
-    uplink: Uplink,
+    lines: Sender<FromWorker>,
     task: TaskId,
+    gates: Mutex<Gates>,
+}
+
+impl TaskReport {
+    fn pass(&self, level: Level, text: &str, line: impl FnOnce() -> FromWorker) {
+        let mut gates = lock(&self.gates);
+        let gate = gates.of(level);
+        let Admission::Passed { repeats } = gate.admit(text, now()) else {
+            return;
+        };
+        if repeats > 0 {
+            let (task, dropped) = (self.task, 0);
+            self.send(gate, FromWorker::LogDropped { task, repeated: repeats, dropped });
+        }
+        self.send(gate, line());
+    }
+
+    fn send(&self, gate: &mut LogGate, line: FromWorker) {
+        if self.lines.try_send(line).is_err() {
+            gate.lost();
+        }
+    }
 }
 
 impl Report for TaskReport {
     fn log(&self, level: Level, message: &str) {
         let (task, text) = (self.task, cut(message));
-        self.uplink.send(FromWorker::Log { task, level: level as u8, text });
+        self.pass(level, &text, || FromWorker::Log {
+            task,
+            level: level as u8,
+            text: text.clone(),
+        });
     }
 
     fn error(&self, message: &str, detail: Option<&str>) {
-        let (task, text, detail) = (self.task, cut(message), detail.map(cut));
-        self.uplink.send(FromWorker::Error { task, text, detail });
+        let (task, text) = (self.task, cut(message));
+        self.pass(Level::Error, &text, || FromWorker::Error {
+            task,
+            text: text.clone(),
+            detail: detail.map(cut),
+        });
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn cut(text: &str) -> String {
     if text.len() <= MAX_TEXT {
         return text.to_owned();
     }
-    let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    format!("{}… ({} bytes more)", &text[..end], text.len() - end)
+    let shown = beginning(text, MAX_TEXT);
+    format!("{shown}… ({} bytes more)", text.len() - shown.len())
 }
 
 #[cfg(test)]
@@ -75,13 +145,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn what_is_not_passed_on_is_counted_for_its_task() {
         let (uplink, mut waiting) = Uplink::new();
-        let report = uplink.task(TaskId(1));
-        for _ in 0..WAITING + 5 {
-            report.log(Level::Info, "x");
+        let (loud, _quiet) = (uplink.task(TaskId(1)), uplink.task(TaskId(2)));
+        let lines = WAITING * 2;
+        for number in 0..lines {
+            loud.log(Level::Info, &format!("line {number}"));
         }
-        assert_eq!(uplink.take_dropped(), 5);
+        loud.error("heard through all that", None);
+        let mut passed = 0;
+        let mut heard = false;
+        while let Ok(line) = waiting.try_recv() {
+            heard |= matches!(line, FromWorker::Error { .. });
+            passed += 1;
+        }
+        assert!(heard);
+        let counts = uplink.take_counts();
+        let dropped = (lines + 1 - passed) as u64;
+        assert_eq!(counts, [FromWorker::LogDropped { task: TaskId(1), repeated: 0, dropped }]);
+    }
+
+    #[test]
+    fn what_the_link_has_no_room_for_is_counted_too() {
+        let (uplink, mut waiting) = Uplink::new();
+        let tasks: Vec<_> = (1..=5).map(|task| uplink.task(TaskId(task))).collect();
+        for number in 0..1_000 {
+            for task in &tasks {
+                task.log(Level::Info, &format!("line {number}"));
+            }
+        }
+        let counts = uplink.take_counts();
+        let dropped = |line: &FromWorker| match line {
+            FromWorker::LogDropped { dropped, .. } => *dropped,
+            _ => 0,
+        };
+        assert_eq!(counts.iter().map(dropped).sum::<u64>(), 5_000 - WAITING as u64);
         assert!(waiting.try_recv().is_ok());
     }
 

@@ -67,6 +67,11 @@ function fill(text) {
   return text.replace(MARKED, (_all, index) => texts[Number(index)]);
 }
 
+/** The engine takes messages of 64 MiB; the rest is for what stands around a value. */
+const LARGEST = 63 * 1024 * 1024;
+
+const tooLarge = (length) => new RangeError(`a value of ${length} characters is more than a message may have`);
+
 /** Bytes copied by `snapshot` since `takeSize` was last called, roughly. */
 let size = 0;
 
@@ -100,11 +105,13 @@ function json(value) {
 function frozen(value) {
   switch (typeof value) {
     case 'string':
+      if (value.length > LARGEST) throw tooLarge(value.length);
       size += value.length + 5;
       return value;
     case 'object': {
       if (value === null) break;
       const raw = value instanceof RawJson ? value : new RawJson(json(value));
+      if (raw.text.length > LARGEST) throw tooLarge(raw.text.length);
       size += raw.text.length + 5;
       return raw;
     }

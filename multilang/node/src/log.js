@@ -6,6 +6,9 @@ const { format } = require('node:util');
 
 const LEVELS = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
 
+/** A line without an end is cut into lines of this many characters. */
+const LONGEST = 16 * 1024;
+
 class Log {
   #send = null;
   #kept = [];
@@ -43,6 +46,7 @@ function capturePrints(log) {
     const lines = (rest + text).split('\n');
     rest = lines.pop();
     for (const line of lines) log.info(line);
+    for (; rest.length >= LONGEST; rest = rest.slice(LONGEST)) log.info(rest.slice(0, LONGEST));
   };
   Object.defineProperty(process, 'stdout', {
     configurable: true,

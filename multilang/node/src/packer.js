@@ -3,6 +3,10 @@
 'use strict';
 
 const { stringify } = require('./encode.js');
+const { FULL, shortened } = require('./writer.js');
+
+/** Characters held before notes are sent in the middle of a handler. */
+const NOTES = 256 * 1024;
 
 class Packer {
   /** Storm's clients and ours differ in a few answers; the loops ask here. */
@@ -82,7 +86,11 @@ class Packer {
 
   /** A log line, an error or a metric: its place among the answers does not matter. */
   note(message) {
-    this.#add(stringify(message));
+    this.#add(stringify(shortened(message)));
+    if (this.held <= NOTES) return;
+    // A handler that says so much cannot be paused, so where the pipe is full this blocks.
+    if (this.isFull) this.flushSync(FULL / 2);
+    else this.flush();
   }
 
   flush() {

@@ -3,6 +3,10 @@
 'use strict';
 
 const { stringify } = require('./encode.js');
+const { FULL, shortened } = require('./writer.js');
+
+/** Characters held before notes are sent in the middle of a handler. */
+const NOTES = 256 * 1024;
 
 class StormOutput {
   frames = false;
@@ -42,7 +46,10 @@ class StormOutput {
   }
 
   note(message) {
-    this.send(message);
+    this.send(shortened(message));
+    if (this.held <= NOTES) return;
+    if (this.isFull) this.flushSync(FULL / 2);
+    else this.flush();
   }
 
   flush() {

@@ -79,4 +79,14 @@ class Writer {
   }
 }
 
-module.exports = { Writer, FULL };
+/** The longest text of a log line or an error; the engine shows less. */
+const LONGEST = 64 * 1024;
+
+/** A message whose text is not longer than anybody will read. */
+function shortened(message) {
+  const { msg } = message;
+  if (typeof msg !== 'string' || msg.length <= LONGEST) return message;
+  return { ...message, msg: `${msg.slice(0, LONGEST)}... (${msg.length - LONGEST} characters more)` };
+}
+
+module.exports = { Writer, FULL, shortened };

@@ -148,3 +148,15 @@ test('many_small_and_split_writes_are_read', async () => {
     await child.until(() => child.acked.length === 3);
   });
 });
+
+test('a_handler_that_logs_without_end_is_sent_in_frames_and_its_long_lines_are_cut', async () => {
+  await withChild('bolts.mjs:chatty', {}, async (child) => {
+    child.tuples(1, [['a']]);
+    await child.until(() => child.acked.length === 1, 'the tuple acked');
+    const logs = child.all('log').map(({ msg }) => msg);
+    assert.equal(logs.filter((line) => line.startsWith('a ')).length, 200_000);
+    assert.equal(Math.max(...logs.filter((line) => line.startsWith('z')).map((line) => line.length)), 16_384);
+    assert.match(logs.find((line) => line.startsWith('w')), /\(\d+ characters more\)$/);
+    assert.ok(child.longest < 2 ** 20, String(child.longest));
+  });
+});

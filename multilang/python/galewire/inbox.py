@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple as Tup
 
-from . import codec
+from . import codec, unreadable
 from .rawjson import Frame
 
 #: An element, its frame and its place in the frame.
@@ -152,8 +152,11 @@ class Inbox:
                 return True
 
     def _take(self, data: bytes) -> None:
-        value = codec.loads(data)
         frame = Frame(data)
+        try:
+            value = codec.loads(data)
+        except unreadable.REFUSALS:
+            value = unreadable.read(frame)
         if isinstance(value, list):
             if (value and not isinstance(value[0], dict)) or not (value or self.batch):
                 self._on_task_ids(value)

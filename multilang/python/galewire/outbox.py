@@ -11,9 +11,14 @@ from concurrent.futures import Future
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple as Tup, Union
 
 from . import codec
+from .apart import ENCODING_ERRORS, encode_apart
 
 #: Write when this many bytes are held.
 LIMIT = 65536
+#: The longest text of a log line or error; the engine shows less.
+LONGEST_NOTE = 65536
+#: Packed results and messages are parted into frames of about this size where they are larger.
+FRAME = 4 << 20
 Id = Union[int, str]
 Element = Dict[str, Any]
 
@@ -66,6 +71,10 @@ class Outbox:
 
         It takes no lock, so a print inside a destructor is safe.
         """
+        text = element.get("msg")
+        if text is not None and len(text) > LONGEST_NOTE:
+            text = f"{text[:LONGEST_NOTE]}... ({len(text) - LONGEST_NOTE} characters more)"
+            element = {**element, "msg": text}
         self._notes.append(element)
         self.wake()
 
@@ -267,19 +276,33 @@ class Outbox:
         if not self._elements:
             return
         elements, self._elements = self._elements, []
-        if self.batch:
-            data = codec.dumps(elements)[1:-1]
-        else:
-            data = b"\nend\n".join([codec.dumps(element) for element in elements])
-        self._encoded.append(data)
-        self._held += len(data)
+        try:
+            if self.batch:
+                encoded = [codec.dumps(elements)[1:-1]]
+            else:
+                encoded = [codec.dumps(element) for element in elements]
+            apart = any(len(data) > FRAME for data in encoded)
+        except ENCODING_ERRORS:
+            apart = True
+        if apart:
+            encoded = [data for element in elements for data in encode_apart(element)]
+        self._encoded += encoded
+        self._held += sum(map(len, encoded))
 
     def _send(self) -> bool:
         if not self._encoded or not self._answered:
             return False
         encoded, self._encoded, self._held = self._encoded, [], 0
-        if self.batch:
-            self._write(b"[" + b",".join(encoded) + b"]\nend\n")
-        else:
+        if not self.batch:
             self._write(b"\nend\n".join(encoded) + b"\nend\n")
+            return True
+        frame: List[bytes] = []
+        size = 0
+        for data in encoded:
+            if frame and size + len(data) > FRAME:
+                self._write(b"[" + b",".join(frame) + b"]\nend\n")
+                frame, size = [], 0
+            frame.append(data)
+            size += len(data) + 1
+        self._write(b"[" + b",".join(frame) + b"]\nend\n")
         return True

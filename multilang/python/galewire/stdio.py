@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import threading
-from typing import Any, BinaryIO, Callable, Tuple as Tup, cast
+from typing import Any, BinaryIO, Callable, List, Tuple as Tup, cast
 
 
 def take_over() -> Tup[int, int]:
@@ -29,12 +29,17 @@ def write_all(fd: int, data: bytes) -> None:
         count = os.write(fd, data)
 
 
+#: A longer line is cut into lines of this many bytes.
+_LONGEST = 16384
+
+
 class _Lines(io.RawIOBase):
     """Cuts what is written into lines."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
-        self._rest = b""
+        self._rest: List[bytes] = []
+        self._held = 0
         self._lock = threading.RLock()
 
     def writable(self) -> bool:
@@ -42,8 +47,15 @@ class _Lines(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         data = bytes(data)
+        lines: List[bytes] = []
         with self._lock:
-            *lines, self._rest = (self._rest + data).split(b"\n")
+            self._rest.append(data)
+            self._held += len(data)
+            if b"\n" in data or self._held >= _LONGEST:
+                *lines, rest = b"".join(self._rest).split(b"\n")
+                whole = len(rest) - len(rest) % _LONGEST
+                lines += [rest[at : at + _LONGEST] for at in range(0, whole, _LONGEST)]
+                self._rest, self._held = [rest[whole:]], len(rest) - whole
         for line in lines:
             self._on_line(line.decode("utf-8", "replace"))
         return len(data)
@@ -51,7 +63,7 @@ class _Lines(io.RawIOBase):
     def finish(self) -> None:
         """Give out a last line that has no newline."""
         with self._lock:
-            rest, self._rest = self._rest, b""
+            rest, self._rest, self._held = b"".join(self._rest), [], 0
         if rest:
             self._on_line(rest.decode("utf-8", "replace"))
 

@@ -33,7 +33,10 @@ pub(super) fn event(event: &RunEvent) -> Value {
             "event": "timed_out", "component": component, "count": count,
             "holding": holding.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()
         }),
-        RunEvent::LogDropped { count } => json!({"event": "log_dropped", "count": count}),
+        RunEvent::LogDropped { component, task, repeated, dropped } => json!({
+            "event": "log_dropped", "component": component, "task": task, "repeated": repeated,
+            "dropped": dropped
+        }),
         RunEvent::Draining { reason } => json!({"event": "draining", "reason": reason}),
         RunEvent::Progress(totals) => json!({"event": "progress", "totals": totals}),
     }

@@ -1,5 +1,6 @@
 //! Tells a run's events on the terminal, in one of four styles.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -233,6 +234,23 @@ fn with_detail(text: String, detail: Option<&str>) -> String {
     detail.map_or_else(|| text.clone(), |detail| format!("{text}{}", indent(detail)))
 }
 
+/// What a component said, without what would move a terminal's cursor or change its colours.
+fn tame(text: &str) -> Cow<'_, str> {
+    let wild = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    if !text.contains(wild) {
+        return Cow::Borrowed(text);
+    }
+    let mut tamed = String::with_capacity(text.len() + 16);
+    for letter in text.replace("\r\n", "\n").chars() {
+        if wild(letter) {
+            tamed.extend(letter.escape_default());
+        } else {
+            tamed.push(letter);
+        }
+    }
+    Cow::Owned(tamed)
+}
+
 /// An event in words.
 fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> {
     Some(match event {
@@ -249,8 +267,8 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
         }
         RunEvent::Restarted { component, task, reason, detail } => {
             let text = format!("{component} (task {task}) {reason}; it is started again");
-            let detail = detail.as_deref().filter(|_| !already_told);
-            (Severity::Warning, with_detail(text, detail))
+            let detail = detail.as_deref().filter(|_| !already_told).map(tame);
+            (Severity::Warning, with_detail(text, detail.as_deref()))
         }
         RunEvent::MemoryLost { component, task } => {
             let text = format!("{component} (task {task}) lost what it had kept in memory");
@@ -263,18 +281,27 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
                 3 => Severity::Warning,
                 _ => Severity::Error,
             };
-            (severity, format!("{component} (task {task}): {text}"))
+            (severity, format!("{component} (task {task}): {}", tame(text)))
         }
         RunEvent::Error { component, task, text, detail } => {
-            let text = format!("{component} (task {task}): {text}");
+            let text = format!("{component} (task {task}): {}", tame(text));
+            let detail = detail.as_deref().map(tame);
             (Severity::Error, with_detail(text, detail.as_deref()))
         }
         RunEvent::TimedOut { component, count, holding } => {
             (Severity::Warning, timed_out(component, *count, holding))
         }
-        RunEvent::LogDropped { count } => {
-            let count = grouped(*count);
-            (Severity::Warning, format!("{count} log lines came too fast and were dropped"))
+        RunEvent::LogDropped { component, task, repeated, dropped } => {
+            let what = match (repeated, dropped) {
+                (again, 0) => format!("said that {} more", times(*again)),
+                (0, many) => format!("{} came too fast and were left out", lines(*many)),
+                (again, many) => format!(
+                    "said that {} more, and {} came too fast and were left out",
+                    times(*again),
+                    lines(*many)
+                ),
+            };
+            (Severity::Info, format!("{component} (task {task}): ({what})"))
         }
         RunEvent::Draining { reason } => {
             let text = format!(
@@ -299,6 +326,14 @@ fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
     format!("{messages} of {component} timed out before every bolt had acked them ({hint})")
 }
 
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", grouped(count)) }
+}
+
+fn lines(count: u64) -> String {
+    plural(count as usize, "line")
+}
+
 fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{} {word}s", grouped(count as u64)) }
 }
@@ -306,6 +341,11 @@ fn plural(count: usize, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_component_says_cannot_drive_the_terminal() {
+        assert_eq!(tame("a\tb\r\nnaïve \u{1b}[2J\0\r"), "a\tb\nnaïve \\u{1b}[2J\\u{0}\\r");
+    }
 
     #[test]
     fn sentences_name_the_component_and_indent_what_it_said() {

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use crate::ack::{AckBatch, Settled, Touched};
 use crate::base::{RootId, Timestamp, show_duration};
-use crate::component::Replay;
+use crate::component::{Level, Replay, Spout};
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 
-use super::super::dead_letter;
+use super::super::dead_letter::{self, Failure};
 use super::super::replay::{Fate, Kept};
 use super::SpoutTask;
 
 /// How long a message waits whose dead letter could not be written.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
+
+/// Why a message fails that a lost worker had to do with.
+pub(super) const WORKER_LOST: Failure<'static> =
+    Failure { reason: FailReason::WorkerLost, task: None, message: "a worker was lost" };
 
 impl SpoutTask {
     pub(super) fn take_acks(&mut self, now: Timestamp) {
@@ -37,7 +41,7 @@ impl SpoutTask {
                 Settled::Done(kept) => self.complete(kept, now),
                 Settled::Open if ack.touched.meets(replaced) => {
                     let kept = self.ledger.fail(ack.root).expect("the root was open just now");
-                    self.give_again(kept, FailReason::WorkerLost, "a worker was lost", now);
+                    self.give_again(kept, WORKER_LOST, now);
                 }
                 Settled::Open => {}
                 Settled::Unknown => unknown += 1,
@@ -45,7 +49,10 @@ impl SpoutTask {
         }
         for fail in batch.fails {
             match self.ledger.fail(fail.root) {
-                Some(kept) => self.give_again(kept, fail.reason, &fail.message, now),
+                Some(kept) => {
+                    let (reason, task) = (fail.reason, Some(fail.task));
+                    self.give_again(kept, Failure { reason, task, message: &fail.message }, now);
+                }
                 None => unknown += 1,
             }
         }
@@ -82,33 +89,43 @@ impl SpoutTask {
     }
 
     /// A message's tree failed: it is given out again, by the spout or by the engine.
-    pub(super) fn give_again(
-        &mut self,
-        kept: Kept,
-        reason: FailReason,
-        message: &str,
-        now: Timestamp,
-    ) {
-        self.housing.counters.count_failed(reason);
+    pub(super) fn give_again(&mut self, kept: Kept, failure: Failure<'_>, now: Timestamp) {
+        self.housing.counters.count_failed(failure.reason);
         let own = kept.life == self.lives;
-        if own && self.tell(|spout| spout.fail(kept.id, message)) == Some(Replay::Source) {
+        let told = |spout: &mut dyn Spout| spout.fail(kept.id, failure.headline());
+        if own && self.tell(told) == Some(Replay::Source) {
             return;
         }
-        if let Fate::DeadLetter(kept) = self.replays.failed(kept, reason, now, fastrand::f64()) {
-            self.bury(kept, reason, message, now);
+        if failure.reason == FailReason::DiedAlone {
+            let at = failure.place(&self.housing.context);
+            self.warn(&kept, failure, &format!("a message killed {at}, which had nothing else"));
+        }
+        let fate = self.replays.failed(kept, failure.reason, now, fastrand::f64());
+        if let Fate::DeadLetter(kept) = fate {
+            self.bury(kept, failure, now);
         }
     }
 
+    /// Tells people of one message.
+    fn warn(&self, kept: &Kept, failure: Failure<'_>, what: &str) {
+        let values = dead_letter::preview(kept);
+        let text = format!("{what}: {}: {values}", failure.headline());
+        self.housing.context.reporter.log(Level::Warn, &text);
+    }
+
     /// Puts a message aside whose retries are spent; it stays pending until that is safely written.
-    fn bury(&mut self, kept: Kept, reason: FailReason, message: &str, now: Timestamp) {
+    fn bury(&mut self, kept: Kept, failure: Failure<'_>, now: Timestamp) {
         let context = &self.housing.context;
         let Some(path) = &self.housing.retry.dead_letter else {
             return;
         };
-        let line = dead_letter::line(context, &kept, reason, message);
+        let line = dead_letter::line(context, &kept, failure);
         match self.housing.shop.positions.dead_letter(&context.dir.join(path), &line) {
             Ok(()) => {
                 TaskCounters::add(&self.housing.counters.dead_letters, 1);
+                let (at, path) = (failure.place(context), path.display());
+                let what = format!("a message failed in {at} and was put aside in {path}");
+                self.warn(&kept, failure, &what);
                 self.settle(&kept);
             }
             Err(error) => {
@@ -140,6 +157,7 @@ impl SpoutTask {
         let kept = self.ledger.fail(root).expect("the root is due, so it is open");
         let span = show_duration(timeout);
         let message = format!("not fully acked within {span}");
-        self.give_again(kept, FailReason::TimedOut, &message, now);
+        let failure = Failure { reason: FailReason::TimedOut, task: None, message: &message };
+        self.give_again(kept, failure, now);
     }
 }

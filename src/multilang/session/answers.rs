@@ -90,7 +90,13 @@ impl BoltSession {
         };
         match self.open.remove(number) {
             Some(tuple) if tuple.failed => {}
-            Some(tuple) => out.fail(tuple.ticket, reason.unwrap_or("failed by the bolt")),
+            Some(tuple) => {
+                let reason = reason.unwrap_or("failed by the bolt");
+                match trace {
+                    Some(trace) => out.fail(tuple.ticket, &format!("{reason}\n{trace}")),
+                    None => out.fail(tuple.ticket, reason),
+                }
+            }
             None => self.complain_unknown(number),
         }
         self.answered(number);

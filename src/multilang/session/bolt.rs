@@ -49,6 +49,8 @@ pub struct BoltSession {
     /// Answers that the child has before it asks, where it takes them.
     pub(super) ahead: Option<Ahead>,
     pub(super) alone: Option<Alone>,
+    /// The one tuple that took too long.
+    pub(super) overdue: Option<u64>,
     pub(super) drain: Mark,
     pub(super) end: Mark,
     /// The last message was an `error`: a `sync` behind it answers nothing.
@@ -96,6 +98,7 @@ impl BoltSession {
             flow: Flow::new(FIRST),
             liveness: Liveness::new(now, CHECK * 4),
             alone: None,
+            overdue: None,
             drain: Mark::Unasked,
             end: Mark::Unasked,
             after_error: false,
@@ -326,14 +329,20 @@ impl BoltSession {
         (dealt_with && unknown).then_some(Suspicion::Heartbeat)
     }
 
-    /// The child is gone: everything it held fails at once.
-    pub fn died(&mut self, reason: &str, out: &mut Collector<'_>) {
-        let only = self.open.len() == 1;
-        let alone = self.alone.take().map(|alone| alone.id);
+    /// The child is gone: everything it held fails at once. `detail` is what more there is to say of
+    /// the tuple that is to blame, where that is known.
+    pub fn died(&mut self, reason: &str, detail: Option<&str>, out: &mut Collector<'_>) {
+        let only = self.open.oldest().filter(|_| self.open.len() == 1);
+        let culprit = self.overdue.or(only).or(self.alone.take().map(|alone| alone.id));
         for (id, tuple) in self.open.take_all() {
-            let kind = if only || alone == Some(id) { FailKind::DiedAlone } else { FailKind::Died };
-            if !tuple.failed {
-                out.fail_as(tuple.ticket, kind, reason);
+            let to_blame = culprit == Some(id);
+            let kind = if to_blame { FailKind::of_death(tuple.flags) } else { FailKind::Died };
+            if tuple.failed {
+                continue;
+            }
+            match detail.filter(|_| to_blame) {
+                Some(detail) => out.fail_as(tuple.ticket, kind, &format!("{reason}\n{detail}")),
+                None => out.fail_as(tuple.ticket, kind, reason),
             }
         }
         self.give_back(FailKind::Died, reason, out);
@@ -352,7 +361,7 @@ impl BoltSession {
 
     fn give_back(&mut self, kind: FailKind, reason: &str, out: &mut Collector<'_>) {
         // What the child never got cannot have killed it.
-        let kind = if kind == FailKind::DiedAlone { FailKind::Died } else { kind };
+        let kind = if kind == FailKind::Explicit { kind } else { FailKind::Died };
         for tuple in self.waiting.drain(..) {
             out.fail_as(tuple.into_ticket(), kind, reason);
         }

@@ -96,7 +96,11 @@ impl BoltSession {
         let in_hand = self.flow.taken() + 1;
         let hangs =
             |(id, tuple): (u64, &OpenTuple)| id <= in_hand && now.since(tuple.since) > timeout;
-        if self.open.iter().any(hangs) {
+        let mut overdue = self.open.iter().filter(|(id, tuple)| hangs((*id, tuple)));
+        if let Some((id, _)) = overdue.next() {
+            let only = overdue.next().is_none();
+            self.overdue = only.then_some(id);
+            self.alone = None;
             return Err(SessionError::TupleTimeout(timeout));
         }
         if now.since(self.last_keepalive) >= self.settings.message_timeout / 3 {

@@ -164,7 +164,7 @@ fn a_suspect_is_given_alone() {
     talk.hear(r#"{"command":"ack","id":"1"}"#);
     assert!(talk.sent().contains("poison"));
     assert!(!talk.session.ready(), "nothing is given beside a suspect");
-    talk.session.died("gone", &mut Collector::new(&mut talk.out));
+    talk.session.died("gone", None, &mut Collector::new(&mut talk.out));
     assert_eq!(talk.out.failed(), [(2, FailKind::DiedAlone)]);
 }
 
@@ -176,7 +176,7 @@ fn a_suspect_does_not_wait_for_acks_of_what_was_taken() {
     assert!(talk.sent().contains(HEARTBEAT));
     talk.hear("{\"command\":\"sync\"}");
     assert!(talk.sent().contains("poison"));
-    talk.session.died("gone", &mut Collector::new(&mut talk.out));
+    talk.session.died("gone", None, &mut Collector::new(&mut talk.out));
     assert_eq!(talk.out.failed(), [(1, FailKind::Died), (2, FailKind::DiedAlone)]);
 }
 
@@ -247,7 +247,7 @@ fn a_malformed_batch_loses_no_tuple() {
     talk.give(word(2));
     let error = talk.try_hear(r#"{"done":1,"emits":[7,[]]}"#).unwrap_err();
     assert!(matches!(error, SessionError::Malformed(_)));
-    talk.session.died("gone", &mut Collector::new(&mut talk.out));
+    talk.session.died("gone", None, &mut Collector::new(&mut talk.out));
     assert_eq!(talk.out.failed().len(), 2);
     talk.hear(r#"{"done":1,"count":1000000000000000000}"#);
 }

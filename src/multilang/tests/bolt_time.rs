@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::component::{Collector, Progress};
+use crate::component::{Collector, FailKind, Progress};
 use crate::multilang::SessionError;
 
 use super::bolt_talk::{Talk, word};
@@ -46,6 +46,26 @@ fn a_sync_behind_an_error_lets_no_mark_pass() {
     assert_eq!(talk.session.drain(talk.now), Progress::Pending);
     talk.hear("{\"command\":\"sync\"}");
     assert_eq!(talk.session.drain(talk.now), Progress::Done);
+}
+
+#[test]
+fn a_tuple_that_is_overdue_alone_is_the_one_to_blame() {
+    // A client that works on many tuples at once has taken them all.
+    let mut talk = Talk::greeted(json!({"timeout_ms": 1000}));
+    talk.give(word(1));
+    talk.hear("{\"command\":\"sync\"}");
+    talk.pass(Duration::from_millis(700)).unwrap();
+    talk.give(word(2));
+    talk.hear("{\"command\":\"sync\"}");
+    let error = talk.pass(Duration::from_millis(700)).unwrap_err();
+    assert!(matches!(error, SessionError::TupleTimeout(_)), "{error}");
+    talk.session.died("hangs", Some("detail"), &mut Collector::new(&mut talk.out));
+    assert_eq!(talk.out.failed(), [(1, FailKind::DiedAlone), (2, FailKind::Died)]);
+    let reasons = talk.out.events.iter().filter_map(|event| match event {
+        Event::Fail(_, _, reason) => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(reasons.collect::<Vec<_>>(), ["hangs\ndetail", "hangs"]);
 }
 
 #[test]
@@ -152,7 +172,7 @@ proptest! {
                 Step::Pass(millis) => talk.pass(Duration::from_millis(millis)).unwrap(),
             }
         }
-        talk.session.died("gone", &mut Collector::new(&mut talk.out));
+        talk.session.died("gone", None, &mut Collector::new(&mut talk.out));
         prop_assert_eq!(talk.session.held(), 0);
         let mut answered = talk.out.acked();
         answered.extend(talk.out.failed().into_iter().map(|(edge, _)| edge));

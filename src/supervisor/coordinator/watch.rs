@@ -61,7 +61,7 @@ impl Coordinator {
         }
     }
 
-    fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
         for component in &self.plan.components {
             if component.role != Role::Spout {
                 continue;
