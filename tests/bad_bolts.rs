@@ -142,7 +142,7 @@ fn bytes_that_look_like_frames_are_log_lines_that_a_terminal_survives() {
         let wild = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
         assert!(!case.ended.err.contains(wild), "{}", case.kind);
     }
-    run("garbage", &["raw"], Fate::Lives)[0].told("sent a message that cannot be read");
+    run("garbage", &["raw"], Fate::Lives)[0].told("sent a frame that no message can be read from");
 }
 
 #[test]
