@@ -6,6 +6,7 @@
 
 mod command;
 mod framing;
+mod gather;
 mod install;
 mod kinds;
 mod lessons;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -102,6 +103,8 @@ pub(super) struct Pipes {
     work: Notify,
     output_end: Notify,
     wish: watch::Sender<Wish>,
+    /// The child has plenty to do and waits for no answer.
+    patient: AtomicBool,
     waker: Signal,
 }
 
@@ -114,6 +117,7 @@ impl Pipes {
             work: Notify::new(),
             output_end: Notify::new(),
             wish: watch::Sender::new(Wish::Run),
+            patient: AtomicBool::new(false),
             waker,
         }
     }
@@ -132,6 +136,17 @@ impl Pipes {
         drop(state);
         self.space.notify_one();
         Some(chunk)
+    }
+
+    /// Says whether the child has plenty to do and waits for no answer, so that its output may
+    /// gather for a moment.
+    pub(super) fn set_patient(&self, patient: bool) {
+        self.patient.store(patient, Ordering::Relaxed);
+    }
+
+    /// See [`Pipes::set_patient`].
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient.load(Ordering::Relaxed)
     }
 
     /// Whether output waits.

@@ -20,6 +20,7 @@ use crate::base::{Job, Spawner, Timestamp, now, show_duration};
 use crate::component::{Level, Reporter};
 
 use super::command::CommandLine;
+use super::gather::{self, Gather};
 use super::pipes::{Ended, Pipes, Wish};
 
 /// Bytes that are read at once.
@@ -303,11 +304,17 @@ fn is_read_up(at_death: u64, before: u64, now: u64, waits_for_space: bool) -> bo
 
 async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
     let mut buffer = vec![0; CHUNK];
+    let mut gather = Gather::new(now());
     loop {
         pipes.output_space().await;
         match stdout.read(&mut buffer).await {
             Ok(0) => break,
-            Ok(count) => pipes.put_output(&buffer[..count]),
+            Ok(count) => {
+                pipes.put_output(&buffer[..count]);
+                if gather.read(count, now()) && pipes.is_patient() {
+                    sleep(gather::PAUSE).await;
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not read a child's output");
                 break;

@@ -82,6 +82,11 @@ impl Life {
         self.process.pipes().send(urgent, data);
     }
 
+    /// Says whether the child has plenty to do and waits for no answer.
+    pub(super) fn set_patient(&self, patient: bool) {
+        self.process.pipes().set_patient(patient);
+    }
+
     /// Whether the pipe takes more.
     pub(super) fn has_room(&self) -> bool {
         self.process.pipes().has_room()

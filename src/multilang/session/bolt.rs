@@ -28,6 +28,8 @@ use super::streams::Streams;
 
 /// The number of the first tuple in a child's life.
 const FIRST: u64 = 1;
+/// Tuples in a child's pipe that keep it busy for longer than its output may gather.
+const PLENTY: u64 = 64;
 /// A suspect that the child has for itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alone {
@@ -58,6 +60,8 @@ pub struct BoltSession {
     pub(super) ignored_sync: bool,
     /// It has answered a heartbeat in its life, so it knows what they are.
     pub(super) synced: bool,
+    /// It was answered on request since this was last looked at.
+    pub(super) asked: bool,
     pub(super) greeted: bool,
     pub(super) keeps_memory: bool,
     sources: Sources,
@@ -104,6 +108,7 @@ impl BoltSession {
             after_error: false,
             ignored_sync: false,
             synced: false,
+            asked: false,
             greeted: false,
             keeps_memory: false,
             started: now,
@@ -314,6 +319,12 @@ impl BoltSession {
         if let Some(Piece::Stray(text) | Piece::Frame(text)) = self.framer.finish() {
             self.desk.stray(&text);
         }
+    }
+
+    /// Whether the child has plenty to do and waits for no answer; asked once a turn.
+    pub(crate) fn is_patient(&mut self) -> bool {
+        let asked = std::mem::replace(&mut self.asked, false);
+        !asked && self.flow.in_flight() >= PLENTY && self.waiting.is_empty()
     }
 
     /// Whether the child has taken any tuple.

@@ -32,6 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(8);
 const MOST: usize = 256;
 /// Batch children may have so many `next` to answer, so that they need not wait for the engine.
 const NEXTS: usize = 2;
+/// Commands under way that keep a child busy for longer than its output may gather.
+const PLENTY: usize = 32;
 /// The longest span between two looks that counts as silence.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -389,6 +391,11 @@ impl SpoutSession {
     /// The child's output is not read for now, so its silence says nothing.
     pub(crate) fn pause(&mut self, now: Timestamp) {
         self.liveness.paused(now);
+    }
+
+    /// Whether the child has plenty to do and waits for no answer.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.ahead.is_some() && self.asked.len() >= PLENTY
     }
 
     /// Whether the child has emitted anything.
