@@ -18,7 +18,7 @@ use super::desk::Desk;
 use super::due::{ALONE, CHECK};
 use super::flow::Flow;
 use super::handshake::seconds;
-use super::listen::{Heard, listen};
+use super::listen::listen;
 use super::liveness::Liveness;
 use super::marks::Mark;
 use super::open::{OpenTuple, OpenTuples};
@@ -280,16 +280,9 @@ impl BoltSession {
     ) -> Result<(), SessionError> {
         self.liveness.heard(now);
         let mut framer = std::mem::take(&mut self.framer);
-        let result = listen(&mut framer, chunk, |heard| match heard {
-            Heard::Message(message) => self.hear(message, now, out),
-            Heard::Stray(text) => {
-                self.desk.stray(text);
-                Ok(())
-            }
-            Heard::Unreadable(frame) => {
-                self.desk.unreadable(frame);
-                Ok(())
-            }
+        let result = listen(&mut framer, chunk, |heard| match heard.for_session(&mut self.desk) {
+            Some(message) => self.hear(message, now, out),
+            None => Ok(()),
         });
         self.framer = framer;
         self.refill(out);

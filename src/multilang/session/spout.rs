@@ -17,7 +17,7 @@ use super::super::lessons::Suspicion;
 use super::super::options::CommandOptions;
 use super::ahead::Ahead;
 use super::desk::Desk;
-use super::listen::{Heard, listen};
+use super::listen::listen;
 use super::liveness::Liveness;
 use super::outbox::Outbox;
 use super::settings::{SessionError, Settings};
@@ -372,16 +372,9 @@ impl SpoutSession {
     ) -> Result<(), SessionError> {
         self.liveness.heard(now);
         let mut framer = std::mem::take(&mut self.framer);
-        let result = listen(&mut framer, chunk, |heard| match heard {
-            Heard::Message(message) => self.hear(message, now, out),
-            Heard::Stray(text) => {
-                self.desk.stray(text);
-                Ok(())
-            }
-            Heard::Unreadable(frame) => {
-                self.desk.unreadable(frame);
-                Ok(())
-            }
+        let result = listen(&mut framer, chunk, |heard| match heard.for_session(&mut self.desk) {
+            Some(message) => self.hear(message, now, out),
+            None => Ok(()),
         });
         self.framer = framer;
         self.refill(out);
