@@ -76,8 +76,10 @@ impl PositionStore for PositionFiles {
         // Other tasks, of this worker or another, may write to the same file.
         file.lock()?;
         let length = whole_lines(&file)?;
-        let written =
-            file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_data());
+        // A pipe or a device can neither be synced nor cut.
+        let written = file
+            .write_all(format!("{line}\n").as_bytes())
+            .and_then(|()| if length.is_some() { file.sync_data() } else { Ok(()) });
         if let (Err(_), Some(length)) = (&written, length) {
             // The letter will be written again. Where even this fails, the next one cuts it off.
             let _ = file.set_len(length);
