@@ -4,8 +4,9 @@ import argparse
 import os
 import signal
 import sys
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from typing import Iterable
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection, wait
+from typing import Dict, Iterable
 
 from report import Report
 from rounds import play
@@ -18,7 +19,8 @@ BINARY = os.path.join(ROOT, "target", "release", "galewire")
 
 def main() -> int:
     options = parse()
-    end_in_order()
+    # What a round has started is ended with it, also by SIGTERM.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.list:
         for case in CASES:
             print(f"{case.name:10} {case.summary}\n{'':10} {', '.join(case.faults)}")
@@ -37,24 +39,31 @@ def main() -> int:
 
 
 def play_all(planned: Iterable[Round], report: Report, options: argparse.Namespace) -> None:
-    """Plays rounds until there were enough, or one has failed; some at a time."""
+    """Plays rounds until there were enough, or one has failed; some at a time, each in a process."""
     planned = iter(planned)
-    with ProcessPoolExecutor(options.jobs, initializer=end_in_order) as pool:
-        under_way = set()
+    under_way: Dict[Connection, Process] = {}
+    try:
         while True:
             over = report.failed or report.enough(options.tuples, options.faults)
             while not over and len(under_way) < options.jobs and (plan := next(planned, None)):
-                under_way.add(pool.submit(play, plan, options.binary, options.keep))
+                result, sender = Pipe(duplex=False)
+                under_way[result] = Process(target=play_one, args=(sender, plan, options))
+                under_way[result].start()
+                sender.close()
             if not under_way:
                 return
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                report.add(future.result())
+            for result in wait(list(under_way)):
+                report.add(result.recv())
+                under_way.pop(result).join()
+    finally:
+        for process in under_way.values():
+            process.terminate()
+        for process in under_way.values():
+            process.join()
 
 
-def end_in_order() -> None:
-    """What a round has started is ended with it, also by SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+def play_one(sender: Connection, plan: Round, options: argparse.Namespace) -> None:
+    sender.send(play(plan, options.binary, options.keep))
 
 
 def parse() -> argparse.Namespace:

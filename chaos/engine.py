@@ -1,5 +1,6 @@
 """One project folder and the runs of the real binary in it. Knows nothing of faults or of what is right."""
 
+import ctypes
 import json
 import os
 import re
@@ -16,6 +17,15 @@ from processes import MARK, Family, Process, resident
 BOLTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bolts")
 #: How long what is left of a run may take to go.
 LEFTOVERS_WITHIN = 2.0
+
+
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """Called in the new process: a run does not outlive a harness that is killed."""
+    set_parent_death_signal = 1
+    LIBC.prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 class Engine:
@@ -75,7 +85,8 @@ class Engine:
         self._process = subprocess.Popen(
             [self.binary, "run", "topology.toml", "--json"], cwd=self.folder,
             env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, restore_signals=False, start_new_session=True)
+            stderr=subprocess.PIPE, restore_signals=False, start_new_session=True,
+            preexec_fn=die_with_parent)
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr,), daemon=True)
         self._reader.start()
 
@@ -129,8 +140,8 @@ class Engine:
 
     def timed_out(self) -> int:
         """Messages that failed because their time was up, over all runs."""
-        place = 3  # explicit, died, died alone, timed out, worker lost
-        return sum(counts["counters"]["failed_by"][place]
+        place = 3  # explicit, died, died alone, timed out, worker lost; none before the first report
+        return sum(sum(counts["counters"]["failed_by"][place:place + 1])
                    for totals in [*self.totals_before, self.totals] if totals
                    for counts in totals["components"] if counts["role"] == "spout")
 

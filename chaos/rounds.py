@@ -334,7 +334,11 @@ class World:
 def play(plan: Round, binary: str, keep: bool = False) -> Outcome:
     """Plays a round in a folder of its own, which stays where something is wrong."""
     folder = tempfile.mkdtemp(prefix="chaos-")
-    outcome = World(plan, binary, folder).play()
-    if not (outcome.problems or keep):
-        shutil.rmtree(folder)
-    return outcome
+    stays = keep
+    try:
+        outcome = World(plan, binary, folder).play()
+        stays = keep or bool(outcome.problems)
+        return outcome
+    finally:
+        if not stays:
+            shutil.rmtree(folder)
