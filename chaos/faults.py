@@ -200,6 +200,8 @@ KINDS: Dict[str, Callable] = {
     "kill-child": signalled_child(signal.SIGKILL),
     "exit-child": signalled_child(signal.SIGUSR2),
     "heir-child": signalled_child(signal.SIGHUP),
+    # Stopped for good: it is found out, and replaced.
+    "hang-child": signalled_child(signal.SIGSTOP),
     "stop-child": stop_child,
     "hold-child": stop_child,
     "kill-worker": kill_worker,

@@ -15,6 +15,7 @@ workers           = {workers}
 max_spout_pending = {pending}
 message_timeout   = "{timeout}"
 stop_grace        = "1s"
+child_timeout     = "{child_timeout}"
 state_dir         = "state"
 restart           = {{ max = 100000, within = "1s", backoff = "{backoff}" }}
 retry             = {{ backoff = "20ms..500ms"{retry} }}
@@ -131,6 +132,8 @@ class Case:
     #: The message time-out, and the delays before a child is started again.
     timeout: str = "20s"
     backoff: str = "20ms..200ms"
+    #: How long a child may be silent.
+    child_timeout: str = "60s"
     #: How many seconds a fault waits after the one before is over and done with; None: it does not wait.
     pace: Optional[float] = None
     #: No more faults than this in a round: they take long.
@@ -153,7 +156,7 @@ class Case:
         settings = "" if relay is None else f'link = "tcp"\nlink_relay = "127.0.0.1:{relay}"\n'
         head = HEAD.format(
             name=self.name, workers=self.workers, pending=self.pending, timeout=self.timeout,
-            backoff=self.backoff, retry=', max = 1, dead_letter = "dead.jsonl"' if self.rejects else "",
+            backoff=self.backoff, child_timeout=self.child_timeout, retry=', max = 1, dead_letter = "dead.jsonl"' if self.rejects else "",
             settings=settings)
         start = ', start = "saved"' if self.resumes else ""
         return head + (TOLD if self.told else FILE.format(start=start)) + self.bolts
@@ -176,8 +179,8 @@ CHAIN = expand(10, 2) + MARK.format(source="expand") + sink("mark")
 CHAIN_CHILDREN = {"expand": "steps.py:Expand", "mark": "steps.mjs:step"}
 
 CASES: List[Case] = [
-    Case("alone", "one worker: Python, Node, sink", workers=1, fan_out=10,
-         children=CHAIN_CHILDREN, bolts=CHAIN),
+    Case("alone", "one worker: Python, Node, sink", workers=1, fan_out=10, child_timeout="2s",
+         children=CHAIN_CHILDREN, bolts=CHAIN, faults={**PROCESSES, "hang-child": 2}),
     Case("chain", "two workers: two Python tasks, Node, sink", workers=2, fan_out=10,
          children=CHAIN_CHILDREN, bolts=CHAIN),
     Case("diamond", "three workers: Python, Node and a built-in side by side", workers=3,
