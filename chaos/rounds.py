@@ -90,7 +90,8 @@ class World:
         self._undo: List[Tuple[float, Callable[[], None]]] = []
         self._watches: List[Watch] = []
         self._windows: List[Tuple[Sample, Sample]] = []
-        self._faulted: List[float] = []
+        #: From when to when faults lasted.
+        self._faulted: List[Tuple[float, float]] = []
         self._half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
         self._begin = self._calm_since = self._run_started = 0.0
         self._ends: Optional[Fired] = None
@@ -214,18 +215,18 @@ class World:
         if fired.back:
             self._watches.append(Watch(recovery, now, fired.back))
         if fired.spout_lost:
-            self._note_window(now, fault.span)
-        self._faulted.append(now)
+            self._note_window(now)
+        self._faulted.append((now, now + fault.span))
         self._ends = self._ends or (fired if fired.ends else None)
         return True
 
-    def _note_window(self, now: float, span: float) -> None:
+    def _note_window(self, now: float) -> None:
         """What was acked before is not given out again. What an earlier fault held up may be."""
         since = now
-        for faulted in reversed(self._faulted):
-            if since - faulted > SETTLED_AFTER:
+        for begin, end in reversed(self._faulted):
+            if since - end > SETTLED_AFTER:
                 break
-            since = faulted
+            since = min(since, begin)
         before = self.sink.before(since - SETTLED_AFTER)
         after = self.sink.sample(now)
         self.sink.samples.append(after)
@@ -330,8 +331,8 @@ class World:
         """What the spout heard between a fault and the next is the first one's doing."""
         with open(self.engine.path("failed.txt"), encoding="ascii") as file:
             times = [float(line) for line in file]
-        ends = [*self._faulted[1:], float("inf")]
-        for recovery, begin, end in zip(self.outcome.recoveries, self._faulted, ends):
+        begins = [begin for begin, _ in self._faulted]
+        for recovery, begin, end in zip(self.outcome.recoveries, begins, [*begins[1:], float("inf")]):
             heard = [time_ for time_ in times if begin < time_ < end]
             recovery.told = max(heard) - begin if heard else None
 
