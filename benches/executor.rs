@@ -234,6 +234,7 @@ fn plan(tasks: [usize; 3], guarantee: Guarantee) -> Plan {
             max_spout_pending: 4096,
             mailbox: ByteSize(256 * 1024),
             link_window: ByteSize(1 << 20),
+            link_relay: None,
             link: LinkKind::Ipc,
             executor_threads: 2,
             drain_timeout: Duration::from_secs(60),

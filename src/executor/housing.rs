@@ -180,9 +180,8 @@ impl Housing {
         let path = self.context.dir.join(path);
         self.shop.positions.prepare_dead_letters(&path).map_err(|error| {
             let path = path.display();
-            ComponentError::give_up(format!(
-                "the dead-letter file {path} cannot be opened: {error}"
-            ))
+            let message = format!("the dead-letter file {path} cannot be opened: {error}");
+            ComponentError::of_system(message, &error)
         })
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Slot {
     /// When it was last heard; before its hello, when it was started.
     pub(super) heard: Timestamp,
     pub(super) rss: u64,
+    /// When it was started.
+    began: Timestamp,
     backoff: Backoff,
     budget: Budget,
 }
@@ -42,6 +44,7 @@ impl Slot {
             stage: Stage::Starting,
             heard: now,
             rss: 0,
+            began: now,
             backoff: Backoff::new(BACKOFF_LEAST, BACKOFF_GREATEST),
             budget: Budget::new(MAX_RESTARTS, WITHIN),
         }
@@ -56,6 +59,7 @@ impl Slot {
     }
 
     /// Makes room for a successor; the delay before it starts, or `None` where the budget is spent.
+    /// A life longer than the greatest back-off starts the back-off anew.
     pub(super) fn replace(&mut self, now: Timestamp, jitter: f64) -> Option<Duration> {
         if !self.budget.spend(now) {
             return None;
@@ -63,8 +67,34 @@ impl Slot {
         self.incarnation = Incarnation(self.incarnation.0 + 1);
         self.stage = Stage::Starting;
         self.rss = 0;
+        if now.since(self.began) > BACKOFF_GREATEST {
+            self.backoff.reset();
+        }
         let delay = self.backoff.next_delay(jitter);
         self.heard = now + delay;
+        self.began = self.heard;
         Some(delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_lived_for_long_is_replaced_as_soon_as_the_first() {
+        let second = Duration::from_secs(1);
+        let mut now = Timestamp::default();
+        let mut slot = Slot::new(now);
+        let delays: Vec<_> = [second, second, second, second * 6, second]
+            .into_iter()
+            .map(|life| {
+                now = now + life;
+                let delay = slot.replace(now, 1.0).unwrap();
+                now = now + delay;
+                delay.as_millis()
+            })
+            .collect();
+        assert_eq!(delays, [20, 40, 80, 20, 40]);
     }
 }

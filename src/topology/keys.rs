@@ -71,6 +71,11 @@ pub(crate) const SETTINGS: &[Key] = &[
         "what carries the links: Unix sockets or TCP on the loopback interface",
     ),
     optional(
+        "link_relay",
+        Shape::Text,
+        "with tcp links: where others connect to, instead of a worker's own port: worker 0 here, each further one a port higher",
+    ),
+    optional(
         "executor_threads",
         Shape::Count { least: 0, most: 1024 },
         "threads that run tasks, per worker; 0 is one per core",

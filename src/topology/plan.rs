@@ -1,6 +1,7 @@
 //! The plan: what the engine runs. Complete, checked, and the same on every worker.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub link_window: ByteSize,
     /// What carries the links.
     pub link: LinkKind,
+    /// Where others connect to worker 0, and a port higher to each further one, if not to their own ports.
+    pub link_relay: Option<SocketAddr>,
     /// Threads that run tasks, per worker; 0: as many as there are cores.
     pub executor_threads: usize,
     /// How long a drain may take at the end before the run is given up.

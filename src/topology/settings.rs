@@ -1,5 +1,6 @@
 //! `[topology]` and the policies of components, from checked tables to the plan's types.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,11 +38,17 @@ pub(crate) fn settings(
             Some("tcp") => LinkKind::Tcp,
             _ => LinkKind::Ipc,
         },
+        link_relay: word("link_relay").and_then(|text| relay_address(&text)),
         executor_threads: read(table, "executor_threads", Table::number) as usize,
         drain_timeout: read(table, "drain_timeout", Table::duration),
         state_dir: state_dir(table, name, dir, sources, environment),
         debug: read(table, "debug", Table::flag),
     }
+}
+
+/// An address of this machine: links have no authentication.
+pub(crate) fn relay_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
 }
 
 fn state_dir(

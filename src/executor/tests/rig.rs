@@ -103,6 +103,7 @@ impl Rig {
                 max_spout_pending: 100,
                 mailbox: ByteSize(1),
                 link_window: ByteSize(1),
+                link_relay: None,
                 link: LinkKind::Ipc,
                 executor_threads: 1,
                 drain_timeout: Duration::from_secs(60),
