@@ -17,11 +17,12 @@ use crate::base::{
 use crate::component::{Bolt, Component, Context, Level, Report, Reporter, Spout, StreamDecl};
 use crate::grouping::{Chooser, Grouping, GroupingName, Target};
 use crate::metrics::{TaskCounters, UserMetrics};
-use crate::topology::{Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings};
+use crate::topology::{Guarantee, LinkKind, OnFull, RestartPolicy, RetryPolicy, Settings};
 use crate::tuple::{Anchor, Tuple, Value};
 
 use super::super::bolt_task::BoltTask;
 use super::super::emit::{AckWay, Output};
+use super::super::hours::Hours;
 use super::super::housing::{Build, Housing, Status};
 use super::super::lane::{Destination, Lane};
 use super::super::routes::{Route, Routes, StreamRoutes};
@@ -73,6 +74,7 @@ pub(super) struct Rig {
     pub(super) settings: Settings,
     pub(super) restarted: bool,
     pub(super) tick: Option<Duration>,
+    pub(super) on_full: OnFull,
     /// Bytes that may wait on the way there.
     pub(super) budget: usize,
     pub(super) mailbox: Arc<Mailbox>,
@@ -111,6 +113,7 @@ impl Rig {
             },
             restarted: false,
             tick: None,
+            on_full: OnFull::Block,
             budget: room / 2,
             mailbox: Arc::new(Mailbox::new(64 << 20, Signal::new())),
             consumer: Arc::new(Mailbox::new(room, Signal::new())),
@@ -171,6 +174,8 @@ impl Rig {
             },
             downstream: BTreeSet::new(),
             producers: vec![PRODUCER],
+            max_pending: self.settings.max_spout_pending,
+            hours: Hours::default(),
         }
     }
 
@@ -205,11 +210,11 @@ impl Rig {
     pub(super) fn output(&self, housing: &Housing) -> Output {
         let to = TaskId(2);
         let waiter = self.mailbox.signal().clone();
-        let lane = Lane::new(to, Destination::Local(Arc::clone(&self.consumer)));
+        let lane = Lane::new(to, Destination::Local(Arc::clone(&self.consumer)), self.budget);
         let targets = vec![Target { task: to, local: true }];
         let chooser = Chooser::new(Grouping::plain(GroupingName::Shuffle), targets);
         let decl = StreamDecl::default_stream(["x"]);
-        let routes = vec![Route { chooser, lanes: vec![0] }];
+        let routes = vec![Route { chooser, lanes: vec![0], on_full: self.on_full }];
         let streams = vec![StreamRoutes { decl, routes }];
         Output::new(
             Routes::new(TASK, streams, vec![lane], self.budget, waiter.clone()),
@@ -217,6 +222,7 @@ impl Rig {
             vec![(PRODUCER, AckWay::Local(Arc::clone(&self.acks)))],
             Arc::clone(&housing.counters),
             self.reporter(),
+            Arc::new(vec![(to, "sink".to_owned())]),
             waiter,
         )
     }
