@@ -49,7 +49,7 @@ enum Stage {
 
 pub(crate) struct SpoutTask {
     pub(super) housing: Housing,
-    output: Output,
+    pub(super) output: Output,
     ledger: Ledger<Kept>,
     replays: Replays,
     life: Life,

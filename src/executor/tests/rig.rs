@@ -38,6 +38,7 @@ pub(super) const PRODUCER: TaskId = TaskId(9);
 #[derive(Default)]
 pub(super) struct Surroundings {
     begun: Mutex<BTreeSet<TaskId>>,
+    pub(super) logged: Mutex<Vec<String>>,
 }
 
 impl CreditReturn for Surroundings {
@@ -65,7 +66,9 @@ impl PositionStore for Surroundings {
 }
 
 impl Report for Surroundings {
-    fn log(&self, _: Level, _: &str) {}
+    fn log(&self, _: Level, text: &str) {
+        self.logged.lock().unwrap().push(text.to_owned());
+    }
     fn error(&self, _: &str, _: Option<&str>) {}
 }
 
@@ -75,6 +78,8 @@ pub(super) struct Rig {
     pub(super) restarted: bool,
     pub(super) tick: Option<Duration>,
     pub(super) on_full: OnFull,
+    /// The delay before a failed message is given out again.
+    pub(super) retry_after: Duration,
     /// Bytes that may wait on the way there.
     pub(super) budget: usize,
     pub(super) mailbox: Arc<Mailbox>,
@@ -114,6 +119,7 @@ impl Rig {
             restarted: false,
             tick: None,
             on_full: OnFull::Block,
+            retry_after: Duration::from_millis(1),
             budget: room / 2,
             mailbox: Arc::new(Mailbox::new(64 << 20, Signal::new())),
             consumer: Arc::new(Mailbox::new(room, Signal::new())),
@@ -160,8 +166,8 @@ impl Rig {
             },
             retry: RetryPolicy {
                 max: None,
-                backoff_least: millisecond,
-                backoff_greatest: millisecond,
+                backoff_least: self.retry_after,
+                backoff_greatest: self.retry_after,
                 dead_letter: None,
             },
             shop: Workshop {
@@ -219,7 +225,10 @@ impl Rig {
         Output::new(
             Routes::new(TASK, streams, vec![lane], self.budget, waiter.clone()),
             EdgeSums::new(TASK, WorkerView::new([Incarnation(0)])),
-            vec![(PRODUCER, AckWay::Local(Arc::clone(&self.acks)))],
+            vec![
+                (PRODUCER, AckWay::Local(Arc::clone(&self.acks))),
+                (TASK, AckWay::Local(Arc::clone(&self.mailbox))),
+            ],
             Arc::clone(&housing.counters),
             self.reporter(),
             Arc::new(vec![(to, "sink".to_owned())]),
