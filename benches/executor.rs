@@ -24,7 +24,7 @@ use galewire::executor::{
 };
 use galewire::grouping::{Grouping, GroupingName};
 use galewire::topology::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
+    Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
     RetryPolicy, Settings,
 };
 use galewire::tuple::{Tuple, Value, Values};
@@ -189,6 +189,7 @@ fn component(
                 from: ComponentIdx(from),
                 stream: StreamIdx(0),
                 grouping,
+                on_full: OnFull::Block,
             })
             .into_iter()
             .collect(),

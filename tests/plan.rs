@@ -198,9 +198,37 @@ fn queues_are_bounded_and_the_bound_is_told() {
     let path = dir.path().join("t.toml");
     fs::write(&path, text).unwrap();
     let plan = plan_with(&path, &[], &environment());
-    // Two tasks, each fed by two workers; two links.
-    assert_eq!(worst_case_bytes(&plan), ByteSize(4 * 100 * 1024 + 2 * 1024 * 1024));
-    assert_eq!(topology::memory_line(&plan), "at most 2.4MiB waiting in queues");
+    // Two tasks, each fed by two workers and with a batch in hand; two links; two tasks that may have
+    // a batch open for each of two others.
+    let tasks = 4 * 100 * 1024 + 2 * 64 * 1024 + 2 * 128 * 1024;
+    assert_eq!(worst_case_bytes(&plan), ByteSize(tasks + 2 * 1024 * 1024));
+    assert_eq!(topology::memory_line(&plan), "at most 2.8MiB waiting in queues");
+    let set = "bolts.show.inputs=[{ from = \"lines\", on_full = \"drop_oldest\" }]";
+    let plan = plan_with(&path, &[set], &environment());
+    // Two tasks that have a budget for each of two others.
+    let tasks = 4 * 100 * 1024 + 2 * 64 * 1024 + 2 * 2 * 100 * 1024;
+    assert_eq!(worst_case_bytes(&plan), ByteSize(tasks + 2 * 1024 * 1024));
+    assert!(topology::table(&plan, None).contains("lines (shuffle; drop_oldest)"));
+}
+
+#[test]
+fn what_waits_behind_an_input_that_drops_does_not_use_up_the_messages_in_flight() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |on_full: &str| {
+        format!(
+            "name = \"t\"\n[spouts.lines]\ntype = \"file\"\nconfig = {{ path = \"a\" }}\n\
+             [spouts.others]\ntype = \"file\"\nconfig = {{ path = \"b\" }}\n\
+             [bolts.show]\ntype = \"print\"\n\
+             inputs = [\"others\", {{ from = \"lines\", on_full = \"{on_full}\" }}]\n"
+        )
+    };
+    let path = dir.path().join("t.toml");
+    for (on_full, drops) in [("block", false), ("shed", true)] {
+        fs::write(&path, text(on_full)).unwrap();
+        let plan = plan_with(&path, &[], &environment());
+        let aside = |spout| topology::messages_aside(&plan, named(&plan, spout).0);
+        assert_eq!((aside("lines") > 8192, aside("others")), (drops, 0), "{on_full}");
+    }
 }
 
 #[test]

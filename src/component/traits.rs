@@ -181,6 +181,12 @@ pub trait Bolt: Send {
         0
     }
 
+    /// Whether something beside the task's loop works on what it was given: a child, a disk. Time in
+    /// which it does is the task's busy time.
+    fn works(&self) -> bool {
+        self.held() > 0
+    }
+
     /// Since when the oldest tuple waits inside that nothing has begun to work on (a child's pipe).
     fn waiting_since(&self) -> Option<Timestamp> {
         None

@@ -8,7 +8,7 @@ use crate::base::{BootId, Incarnation, TaskId, WorkerSlot};
 use crate::metrics::{TaskSnapshot, UserMetric};
 
 /// Counts up when a message changes its meaning; both sides must have the same.
-pub const CONTROL_VERSION: u32 = 2;
+pub const CONTROL_VERSION: u32 = 3;
 
 /// Where a worker's links end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

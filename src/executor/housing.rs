@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot, panic_text};
+use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot, now, panic_text};
 use crate::component::{BuildError, Component, ComponentError, Context};
-use crate::metrics::{TaskCounters, UserMetrics};
+use crate::metrics::{TaskCounters, TaskSnapshot, UserMetrics};
 use crate::topology::{RestartPolicy, RetryPolicy, Settings};
 
 use super::Mailbox;
+use super::hours::{Hours, Occupation, Present};
 
 /// Something that the worker has to know at once. There are few: their number is bounded by the
 /// tasks and their restart budgets.
@@ -171,6 +172,9 @@ pub(crate) struct Housing {
     pub(crate) downstream: BTreeSet<TaskId>,
     /// Tasks whose marks this one waits for.
     pub(crate) producers: Vec<TaskId>,
+    /// Messages that a spout task may have in flight.
+    pub(crate) max_pending: usize,
+    pub(crate) hours: Hours,
 }
 
 impl Housing {
@@ -183,6 +187,17 @@ impl Housing {
             let message = format!("the dead-letter file {path} cannot be opened: {error}");
             ComponentError::of_system(message, &error)
         })
+    }
+
+    /// From `at` on the task is at `what`.
+    #[inline]
+    pub(crate) fn turn_to(&mut self, what: Occupation, at: Timestamp) {
+        self.hours.turn_to(what, at, &self.counters, &self.status.present);
+    }
+
+    /// The loop is over.
+    pub(crate) fn close_hours(&mut self) {
+        self.hours.close(now(), &self.counters, &self.status.present);
     }
 
     /// A fresh, unopened component.
@@ -229,6 +244,8 @@ pub(crate) struct Status {
     pub(crate) state: AtomicU8,
     /// Since when the oldest tuple waits inside the task or its component, in nanoseconds; 0: none does.
     pub(crate) inner_since: AtomicU64,
+    /// What the loop is at.
+    pub(crate) present: Present,
 }
 
 /// The worker's handle on a task.
@@ -261,6 +278,14 @@ impl TaskHandle {
     pub fn state(&self) -> TaskState {
         let state = self.status.state.load(Relaxed);
         *TaskState::ALL.get(usize::from(state)).unwrap_or(&TaskState::Failed)
+    }
+
+    /// What the task's counters show at this time.
+    pub fn snapshot(&self, now: Timestamp) -> TaskSnapshot {
+        let mut snapshot = self.counters.snapshot();
+        self.status.present.add_to(&mut snapshot, &self.counters, now);
+        snapshot.queued_bytes = self.mailbox.queued_bytes() as u64;
+        snapshot
     }
 
     /// How long the oldest tuple that the task has not taken up has waited.

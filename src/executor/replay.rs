@@ -80,7 +80,7 @@ impl Replays {
     }
 
     /// Takes a failed message. What its component did itself (a fail, a death while alone, a
-    /// time-out) spends the budget and backs off; what befell it (another tuple's death, a lost
+    /// time-out) or was done as the file says (a tuple shed) spends the budget and backs off; what befell it (another tuple's death, a lost
     /// worker) does neither.
     pub(crate) fn failed(
         &mut self,
@@ -89,8 +89,13 @@ impl Replays {
         now: Timestamp,
         jitter: f64,
     ) -> Fate {
-        let spends =
-            matches!(reason, FailReason::Explicit | FailReason::DiedAlone | FailReason::TimedOut);
+        let spends = match reason {
+            FailReason::Explicit
+            | FailReason::DiedAlone
+            | FailReason::TimedOut
+            | FailReason::Shed => true,
+            FailReason::Died | FailReason::WorkerLost => false,
+        };
         if matches!(reason, FailReason::Died | FailReason::DiedAlone) {
             kept.flags = kept.flags.union(Flags::SUSPECT);
         }

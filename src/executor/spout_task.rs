@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ack::{AckBatch, Ledger, Touched};
-use crate::base::{Timestamp, now};
+use crate::base::{TaskId, Timestamp, now};
 use crate::component::{
     Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector, Tasks,
 };
@@ -15,6 +15,7 @@ use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
 use super::emit::Output;
+use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
@@ -48,7 +49,7 @@ enum Stage {
 
 pub(crate) struct SpoutTask {
     pub(super) housing: Housing,
-    output: Output,
+    pub(super) output: Output,
     ledger: Ledger<Kept>,
     replays: Replays,
     life: Life,
@@ -65,6 +66,7 @@ pub(crate) struct SpoutTask {
     /// Something was acked since the position was last asked for.
     unsaved: bool,
     done: Vec<MessageId>,
+    shed: Vec<(Kept, TaskId)>,
     acks: Vec<AckBatch>,
 }
 
@@ -88,6 +90,7 @@ impl SpoutTask {
             next_save: Timestamp::default(),
             unsaved: false,
             done: Vec::new(),
+            shed: Vec::new(),
             acks: Vec::new(),
         }
     }
@@ -96,9 +99,11 @@ impl SpoutTask {
     pub(crate) async fn run(mut self) {
         loop {
             self.obey();
-            let worked = self.turn(now());
+            let at = now();
+            self.housing.turn_to(Occupation::Busy, at);
+            let worked = self.turn(at);
             match self.life {
-                Life::GivenUp => return,
+                Life::GivenUp => return self.housing.close_hours(),
                 _ if worked => {
                     tokio::task::yield_now().await;
                     continue;
@@ -107,7 +112,11 @@ impl SpoutTask {
             }
             if self.stage == Stage::Closed && self.output.is_clear() {
                 self.housing.enter(TaskState::Ended);
-                return;
+                return self.housing.close_hours();
+            }
+            let waits = self.waits_for();
+            if waits != Occupation::Busy {
+                self.housing.turn_to(waits, now());
             }
             let signal = self.housing.mailbox.signal().clone();
             let rung = pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
@@ -115,6 +124,22 @@ impl SpoutTask {
                 // Rung before its time: something may have arrived.
                 self.ask_at = Timestamp::default();
             }
+        }
+    }
+
+    /// What it is at while its loop waits.
+    pub(super) fn waits_for(&self) -> Occupation {
+        let Life::Open(spout) = &self.life else {
+            return Occupation::Idle;
+        };
+        let producing = self.active && self.stage == Stage::Producing;
+        if !self.output.has_room() || producing && self.pending() >= self.housing.max_pending {
+            Occupation::Blocked
+        } else if producing && !spout.ready() {
+            // Its child has been asked.
+            Occupation::Busy
+        } else {
+            Occupation::Idle
         }
     }
 
@@ -165,9 +190,11 @@ impl SpoutTask {
             self.open(now);
         }
         self.settle_done();
+        self.settle_shed(now);
         let mut worked = self.replay(now);
         worked |= self.produce(now);
         self.settle_done();
+        self.settle_shed(now);
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
@@ -222,7 +249,7 @@ impl SpoutTask {
     }
 
     fn may_send(&self) -> bool {
-        self.output.has_room() && self.ledger.len() < self.housing.shop.settings.max_spout_pending
+        self.output.has_room() && self.ledger.len() < self.housing.max_pending
     }
 
     fn replay(&mut self, now: Timestamp) -> bool {
@@ -278,12 +305,11 @@ impl SpoutTask {
         if !ready || !self.active || self.stage > Stage::Producing || !self.may_send() {
             return 0;
         }
-        let max = self.housing.shop.settings.max_spout_pending;
-        max.saturating_sub(self.pending()).min(BATCH)
+        self.housing.max_pending.saturating_sub(self.pending()).min(BATCH)
     }
 
     fn spout_output(&mut self, now: Timestamp) -> (&mut Life, SpoutOutput<'_>) {
-        let Self { housing, output, ledger, life, done, lives, .. } = self;
+        let Self { housing, output, ledger, life, done, shed, lives, .. } = self;
         let tracking = housing.shop.settings.guarantee == Guarantee::AtLeastOnce;
         let out = SpoutOutput {
             task: housing.context.task,
@@ -294,6 +320,7 @@ impl SpoutTask {
             now,
             life: *lives,
             done,
+            shed,
         };
         (life, out)
     }

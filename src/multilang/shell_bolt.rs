@@ -162,6 +162,10 @@ impl Bolt for ShellBolt {
         self.open.as_ref().map_or(0, |open| open.session.held())
     }
 
+    fn works(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.session.works())
+    }
+
     fn waiting_since(&self) -> Option<Timestamp> {
         self.open.as_ref().and_then(|open| open.session.waiting_since())
     }

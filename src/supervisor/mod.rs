@@ -12,7 +12,7 @@ mod run_dir;
 mod slot;
 
 pub use coordinator::{Coordinator, Effect, Event};
-pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};
+pub use event::{ComponentCounts, Finish, Outcome, RunEvent, TaskTime, Totals};
 pub use programs::missing_programs;
 pub use run::{RunError, RunOptions, run};
 pub use run_dir::RunDir;

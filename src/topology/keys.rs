@@ -1,6 +1,7 @@
 //! Every key of the topology file, once. Parsing, "did you mean" and the JSON Schema come from here;
 //! defaults stand in `conf/defaults.toml`.
 
+use super::on_full::OnFull;
 use super::shape::{Key, Need, Shape, Zero};
 
 const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Key {
@@ -195,7 +196,7 @@ pub(crate) const BOLT: &[Key] = &[
     optional(
         "inputs",
         Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(&[INPUT])])),
-        "the streams it takes: \"COMPONENT\", \"COMPONENT.STREAM\" or { from, grouping }",
+        "the streams it takes: \"COMPONENT\", \"COMPONENT.STREAM\" or { from, grouping, on_full }",
     ),
     optional("tick", SPAN, "a tick tuple this often"),
     optional("timeout", SPAN, "how long it may hold a tuple before the tuple fails"),
@@ -208,6 +209,11 @@ pub(crate) const INPUT: &[Key] = &[
         "grouping",
         Shape::Either(&[Shape::Choice(PLAIN_GROUPINGS, &[]), Shape::Table(&[GROUPING])]),
         "which task gets a tuple",
+    ),
+    optional(
+        "on_full",
+        Shape::Choice(OnFull::WORDS, &[]),
+        "what becomes of a tuple when the task's budget of bytes is spent; default: block",
     ),
 ];
 

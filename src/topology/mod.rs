@@ -5,6 +5,7 @@
 //! against every rule (`check`, `rules`), and planned (`placement`, `plan`). The only module
 //! that reads the environment. Nothing here starts anything.
 
+mod budget;
 mod check;
 mod clients;
 mod command;
@@ -18,6 +19,7 @@ mod interpolate;
 mod keys;
 mod load;
 mod node;
+mod on_full;
 mod overrides;
 mod placement;
 mod plan;
@@ -35,11 +37,13 @@ mod suggest;
 mod switches;
 mod syntax;
 
+pub use budget::{BATCH_BYTES, messages_aside, worst_case_bytes};
 pub use command::KIND as COMMAND_KIND;
 pub use defaults::DEFAULTS_TOML;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Trouble};
 pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
+pub use on_full::OnFull;
 pub use overrides::Overrides;
 pub use plan::{
     Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
@@ -47,5 +51,5 @@ pub use plan::{
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
 pub use schema::schema;
-pub use show::{dot, json, memory_line, mermaid, table, worst_case_bytes};
+pub use show::{dot, json, memory_line, mermaid, table};
 pub use source::{SourceId, Sources, Span};

@@ -11,6 +11,8 @@ use crate::base::{ByteSize, ComponentIdx, StreamIdx, TaskId, WorkerSlot};
 use crate::component::{Role, StreamDecl};
 use crate::grouping::Grouping;
 
+use super::on_full::OnFull;
+
 /// What is promised for tracked tuples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +108,9 @@ pub struct PlannedInput {
     pub stream: StreamIdx,
     /// Who gets a tuple.
     pub grouping: Grouping,
+    /// What becomes of a tuple when the way to its task is full.
+    #[serde(default)]
+    pub on_full: OnFull,
 }
 
 /// A component of the plan.

@@ -88,6 +88,17 @@ impl SpoutTask {
         self.done = done;
     }
 
+    /// Fails what full inputs have shed.
+    pub(super) fn settle_shed(&mut self, now: Timestamp) {
+        let mut shed = std::mem::take(&mut self.shed);
+        for (kept, task) in shed.drain(..) {
+            let message = self.output.shed_at(task);
+            let (reason, task) = (FailReason::Shed, Some(task));
+            self.give_again(kept, Failure { reason, task, message: &message }, now);
+        }
+        self.shed = shed;
+    }
+
     /// A message's tree failed: it is given out again, by the spout or by the engine.
     pub(super) fn give_again(&mut self, kept: Kept, failure: Failure<'_>, now: Timestamp) {
         self.housing.counters.count_failed(failure.reason);

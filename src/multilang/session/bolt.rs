@@ -148,6 +148,12 @@ impl BoltSession {
         self.open.len() + self.waiting.len()
     }
 
+    /// Whether the child has been given a tuple that it is not known to have taken up. What it keeps
+    /// unacked beyond that, as a join does, is no work.
+    pub fn works(&self) -> bool {
+        self.flow.in_flight() > 0 || !self.waiting.is_empty() || self.alone.is_some()
+    }
+
     /// Since when the oldest tuple waits behind the one that the child has in hand.
     pub fn waiting_since(&self) -> Option<Timestamp> {
         let in_hand = self.flow.taken() + 1;
