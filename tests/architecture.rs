@@ -36,7 +36,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &["base/"],
     ),
     (&["process::Command"], &["multilang/", "supervisor/"]),
-    (&["env::var", "env::set_var", "env::remove_var"], &["topology/"]),
+    (&["env::var", "env::set_var", "env::remove_var"], &["topology/", "multilang/inherit.rs"]),
     (
         &["println!", "print!", "eprintln!", "eprint!", "io::stdout", "io::stderr", "anstream::"],
         &["cli/", "builtin/print.rs"],

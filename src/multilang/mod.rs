@@ -6,9 +6,11 @@
 
 mod command;
 mod framing;
+mod inherit;
 mod install;
 mod kinds;
 mod lessons;
+mod limits;
 mod message;
 mod msgpack;
 mod options;
@@ -20,6 +22,7 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+mod spawn;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,7 @@ mod trace;
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use install::{InstallError, install, install_node, install_python, make_venv};
 pub use kinds::{CommandBolt, CommandSpout, register};
+pub use limits::Limits;
 pub use msgpack::MsgpackError;
 pub use options::{CommandOptions, Language, TaskIds};
 pub use sdk::{SdkError, fingerprint, unpack};

@@ -4,6 +4,7 @@
 
 mod coordinator;
 mod event;
+mod guard;
 mod ledger;
 mod process;
 mod programs;
@@ -13,6 +14,7 @@ mod slot;
 
 pub use coordinator::{Coordinator, Effect, Event};
 pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};
+pub use guard::guard;
 pub use programs::missing_programs;
 pub use run::{RunError, RunOptions, run};
 pub use run_dir::RunDir;

@@ -11,7 +11,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::base::{Incarnation, Job, Runtimes, Spawner, WorkerSlot, now};
+use crate::base::{
+    Incarnation, Job, RunMark, Runtimes, Spawner, WorkerSlot, end_groups, end_marked, now,
+};
 use crate::control::{FromWorker, Listener, Received, ToWorker};
 use crate::topology::Plan;
 
@@ -26,6 +28,8 @@ const MESSAGES: usize = 256;
 const TICK_EVERY: Duration = Duration::from_millis(200);
 /// How long the last messages of a dead worker may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the processes that a dead worker had started may take to be gone.
+const STRAYS_END: Duration = Duration::from_secs(1);
 /// How long workers may take to leave when a run ends before its time.
 const LEAVE_GRACE: Duration = Duration::from_secs(1);
 
@@ -276,7 +280,8 @@ impl Run {
             Ok(child) => {
                 let (kill, killed) = oneshot::channel();
                 worker.kill = Some(kill);
-                let watching = watch(child, slot, incarnation, killed, heard);
+                let strays = Strays { run_dir: self.command.run_dir.clone(), io: self.io.clone() };
+                let watching = watch(child, slot, incarnation, killed, strays, heard);
                 self.io.spawn(Job::Vital("worker watch"), watching);
             }
             Err(error) => {
@@ -347,14 +352,37 @@ async fn tell(to: &Sender<Heard>, heard: Heard) {
     }
 }
 
-/// Waits for a worker's end; kills it when told to. It is reaped either way.
+/// Ends what a dead worker has left behind.
+struct Strays {
+    run_dir: PathBuf,
+    io: Spawner,
+}
+
+impl Strays {
+    async fn end(self, worker: u32) {
+        let run_dir = self.run_dir;
+        let ended = self.io.spawn_blocking(move || {
+            end_groups(&run_dir, Some(worker));
+            end_marked(&RunMark::of_run(&run_dir).worker(worker), STRAYS_END)
+        });
+        match ended.await {
+            Ok(swept) => tracing::debug!(worker, ?swept, "what a dead worker had started"),
+            Err(error) => tracing::error!(worker, %error, "a dead worker's children were not ended"),
+        }
+    }
+}
+
+/// Waits for a worker's end; kills it when told to. It is reaped either way, and nothing that it has
+/// started is left when its end is told.
 async fn watch(
     mut child: Child,
     slot: WorkerSlot,
     incarnation: Incarnation,
     killed: oneshot::Receiver<()>,
+    strays: Strays,
     heard: Sender<Heard>,
 ) {
+    let pid = child.id();
     let status = tokio::select! {
         status = child.wait() => status,
         Ok(()) = killed => {
@@ -364,6 +392,9 @@ async fn watch(
             child.wait().await
         }
     };
+    if let Some(pid) = pid {
+        strays.end(pid).await;
+    }
     tell(&heard, Heard::Ended(slot, incarnation, describe(status))).await;
 }
 

@@ -5,6 +5,7 @@
 //! against every rule (`check`, `rules`), and planned (`placement`, `plan`). The only module
 //! that reads the environment. Nothing here starts anything.
 
+mod bounds;
 mod check;
 mod clients;
 mod command;
