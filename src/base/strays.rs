@@ -189,9 +189,8 @@ mod tests {
     fn a_mark_holds_what_is_below_it_and_nothing_beside_it() {
         let run = RunMark::of_run(Path::new("/tmp/galewire-1"));
         let child = run.worker(7).child(3);
-        let environment = |mark: &RunMark| {
-            [b"A=1\0GALEWIRE_RUN=", mark.value().as_bytes(), b"\0B=2\0"].concat()
-        };
+        let environment =
+            |mark: &RunMark| [b"A=1\0GALEWIRE_RUN=", mark.value().as_bytes(), b"\0B=2\0"].concat();
         for above in [&run, &run.worker(7), &child] {
             assert!(above.is_in(&environment(&child)), "{above:?}");
         }

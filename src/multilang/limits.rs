@@ -159,6 +159,8 @@ mod tests {
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         let limits = Limits { files: Some(u64::MAX), ..Limits::default() };
         let Prepared(all) = limits.prepare().unwrap();
-        assert!(matches!(all[2], Some((Resource::RLIMIT_NOFILE, soft, hard)) if soft == most && hard == most));
+        assert!(
+            matches!(all[2], Some((Resource::RLIMIT_NOFILE, soft, hard)) if soft == most && hard == most)
+        );
     }
 }

@@ -15,9 +15,7 @@ use tokio::process::{Child, ChildStdin};
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::base::{
-    Job, NotedGroup, RunMark, Spawner, Timestamp, end_marked, now, show_duration,
-};
+use crate::base::{Job, NotedGroup, RunMark, Spawner, Timestamp, end_marked, now, show_duration};
 use crate::component::{Level, Reporter};
 
 use super::command::CommandLine;

@@ -367,7 +367,9 @@ impl Strays {
         });
         match ended.await {
             Ok(swept) => tracing::debug!(worker, ?swept, "what a dead worker had started"),
-            Err(error) => tracing::error!(worker, %error, "a dead worker's children were not ended"),
+            Err(error) => {
+                tracing::error!(worker, %error, "a dead worker's children were not ended")
+            }
         }
     }
 }

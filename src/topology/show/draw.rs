@@ -18,7 +18,8 @@ pub fn json(plan: &Plan) -> String {
     for component in &mut plan.components {
         if let Some(program) = &mut component.program {
             program.env.values_mut().for_each(|value| HIDDEN.clone_into(value));
-            if let Some(env) = component.options.get_mut("env").and_then(|env| env.as_object_mut()) {
+            if let Some(env) = component.options.get_mut("env").and_then(|env| env.as_object_mut())
+            {
                 env.values_mut().for_each(|value| *value = HIDDEN.into());
             }
         }
