@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("supervisor", "base metrics component topology control"),
     ("http", "base metrics topology supervisor"),
     ("cli", "*"),
+    ("fuzz", "*"),
 ];
 
 /// One door for each outside thing: the words that only these places may use.

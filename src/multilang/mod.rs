@@ -6,6 +6,8 @@
 
 mod command;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod inherit;
 mod install;
 mod kinds;
@@ -39,4 +41,6 @@ pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;
 pub use talk::{Said, Talk};
+#[cfg(test)]
+pub(crate) use tests::unquote;
 pub use trace::TRACE_PREFIX;

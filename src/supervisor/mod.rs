@@ -11,6 +11,7 @@ mod programs;
 mod run;
 mod run_dir;
 mod slot;
+mod strays;
 
 pub use coordinator::{Coordinator, Effect, Event};
 pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};

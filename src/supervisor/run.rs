@@ -11,15 +11,14 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::base::{
-    Incarnation, Job, RunMark, Runtimes, Spawner, WorkerSlot, end_groups, end_marked, now,
-};
+use crate::base::{Incarnation, Job, Runtimes, Spawner, WorkerSlot, now};
 use crate::control::{FromWorker, Listener, Received, ToWorker};
 use crate::topology::Plan;
 
 use super::coordinator::{Coordinator, Effect, Event};
 use super::event::{Finish, Outcome, RunEvent};
 use super::process::{WorkerCommand, describe};
+use super::strays::Strays;
 
 /// Events that may wait for the loop; readers wait beyond that.
 const EVENTS: usize = 1024;
@@ -28,8 +27,6 @@ const MESSAGES: usize = 256;
 const TICK_EVERY: Duration = Duration::from_millis(200);
 /// How long the last messages of a dead worker may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How long the processes that a dead worker had started may take to be gone.
-const STRAYS_END: Duration = Duration::from_secs(1);
 /// How long workers may take to leave when a run ends before its time.
 const LEAVE_GRACE: Duration = Duration::from_secs(1);
 
@@ -349,28 +346,6 @@ fn stdin_slot(plan: &Plan) -> Option<WorkerSlot> {
 async fn tell(to: &Sender<Heard>, heard: Heard) {
     if to.send(heard).await.is_err() {
         tracing::debug!("the run is over");
-    }
-}
-
-/// Ends what a dead worker has left behind.
-struct Strays {
-    run_dir: PathBuf,
-    io: Spawner,
-}
-
-impl Strays {
-    async fn end(self, worker: u32) {
-        let run_dir = self.run_dir;
-        let ended = self.io.spawn_blocking(move || {
-            end_groups(&run_dir, Some(worker));
-            end_marked(&RunMark::of_run(&run_dir).worker(worker), STRAYS_END)
-        });
-        match ended.await {
-            Ok(swept) => tracing::debug!(worker, ?swept, "what a dead worker had started"),
-            Err(error) => {
-                tracing::error!(worker, %error, "a dead worker's children were not ended")
-            }
-        }
     }
 }
 
