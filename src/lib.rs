@@ -10,6 +10,8 @@ pub mod cli;
 pub mod component;
 pub mod control;
 pub mod executor;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod grouping;
 pub mod metrics;
 pub mod multilang;

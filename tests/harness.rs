@@ -201,9 +201,12 @@ impl Running {
             family.extend(all.iter().filter(|process| process.parent == parent).map(|p| p.pid));
             at += 1;
         }
+        // The guard is there for the end alone, and only what names it looks for it.
+        let is_guard = |process: &Process| process.command.starts_with("gw-guard");
         let mut found: Vec<_> = all
             .into_iter()
             .filter(|process| family.contains(&process.pid) && process.command.contains(text))
+            .filter(|process| !is_guard(process) || text == "gw-guard")
             .map(|process| process.pid)
             .collect();
         found.sort_unstable();

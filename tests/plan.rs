@@ -82,6 +82,8 @@ fn a_command_gets_all_it_needs_as_options() {
             "command": ["python3", "plain.py"],
             "dir": dir,
             "env": { "PYTHONHASHSEED": "0" },
+            "env_inherit": null,
+            "limits": {},
             "config": { "min_length": 3 },
             "language": "python",
             "protocol": "json",
@@ -138,8 +140,20 @@ fn retry_and_dead_letters_are_planned() {
 #[test]
 fn a_plan_survives_its_journey_as_json() {
     let plan = good();
-    let back: Plan = serde_json::from_str(&topology::json(&plan)).unwrap();
+    let back: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(back, plan);
+}
+
+#[test]
+fn a_plan_that_is_shown_hides_the_values_of_variables_and_nothing_else() {
+    let plan = good();
+    let shown = topology::json(&plan);
+    let mut expected = plan;
+    let split = expected.components.iter_mut().find(|one| one.name == "split").unwrap();
+    split.options["env"]["PYTHONHASHSEED"] = json!("(hidden)");
+    let program = split.program.as_mut().unwrap();
+    program.env.insert("PYTHONHASHSEED".to_owned(), "(hidden)".to_owned());
+    assert_eq!(serde_json::from_str::<Plan>(&shown).unwrap(), expected);
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub(super) enum Command {
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),
+    /// End what a run leaves behind; `galewire run` starts this
+    #[command(hide = true)]
+    Guard,
     /// Print the folder of the Python and Node SDKs, or install one, for tests and editors
     Sdk(SdkArguments),
     /// Print help on a command, on `exit-codes` or on `settings`

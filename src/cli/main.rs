@@ -10,7 +10,7 @@ use crate::topology::DEFAULTS_TOML;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
-use super::{bolt, check, components, conformance, new, plan, run, schema, sdk, worker};
+use super::{bolt, check, components, conformance, guard, new, plan, run, schema, sdk, worker};
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {
@@ -46,6 +46,7 @@ fn dispatch(
         Command::Run(arguments) => run::run(arguments, registry, output),
         Command::Bolt(arguments) => bolt::run(&arguments, registry, output),
         Command::Worker(arguments) => Ok(worker::run(&arguments, registry)),
+        Command::Guard => Ok(guard::run()),
         Command::Check(arguments) => check::run(&arguments, registry, output),
         Command::Plan(arguments) => plan::run(&arguments, registry, output),
         Command::Schema => schema::run(registry, output),

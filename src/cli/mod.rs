@@ -8,6 +8,7 @@ mod bolt;
 mod check;
 mod components;
 mod conformance;
+mod guard;
 mod main;
 mod new;
 mod output;

@@ -87,8 +87,9 @@ pub(super) fn run(
     if !missing.is_empty() {
         return Ok(ExitCode::MissingProgram);
     }
-    let run_dir = RunDir::create(&run_base()).context("could not make the run's folder")?;
     let executable = std::env::current_exe().context("could not find this program's own file")?;
+    let run_dir = RunDir::create(&run_base()).context("could not make the run's folder")?;
+    let run_dir = run_dir.guarded(&executable).context("could not start the run's guard")?;
     let style = match &arguments.form {
         Form { json: true, .. } => Style::Json,
         Form { quiet: true, .. } => Style::Quiet,

@@ -121,7 +121,10 @@ impl Life {
                     Some(pipe) => format!("closed its {pipe} and had to be ended"),
                     None => how_it_ended(status),
                 };
-                let message = format!("{} {how}", self.shown());
+                let stderr = self.process.pipes().last_stderr().join("\n");
+                let words = [stderr.as_str(), last_error.unwrap_or_default()];
+                let limit = self.command.limits.explain(status, words);
+                let message = format!("{} {how}{}", self.shown(), limit.unwrap_or_default());
                 self.explained(ComponentError::restart(message), last_error)
             }
         })

@@ -4,15 +4,18 @@
 
 mod coordinator;
 mod event;
+mod guard;
 mod ledger;
 mod process;
 mod programs;
 mod run;
 mod run_dir;
 mod slot;
+mod strays;
 
 pub use coordinator::{Coordinator, Effect, Event};
 pub use event::{ComponentCounts, Finish, Outcome, RunEvent, TaskTime, Totals};
+pub use guard::guard;
 pub use programs::missing_programs;
 pub use run::{RunError, RunOptions, run};
 pub use run_dir::RunDir;

@@ -119,6 +119,7 @@ fn apply_rules(checker: &mut Checker<'_>) -> Vec<usize> {
     rules::unheard(checker);
     rules::python_names(checker);
     rules::programs(checker);
+    rules::bounds(checker);
     switches::rules(checker);
     order.sorted
 }

@@ -14,6 +14,7 @@ const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
 
 const SPAN: Shape = Shape::Duration { zero: Zero::Refused };
 const IN_FLIGHT: Shape = Shape::Count { least: 1, most: 1_000_000 };
+const ENV_INHERIT: &str = "the inherited variables that children get: names, or beginnings such as \"LC_*\"; without it all";
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
 /// More worker processes than this are refused.
@@ -118,8 +119,24 @@ pub(crate) const SETTINGS: &[Key] = &[
         IN_FLIGHT,
         "tuples that a child process was sent and has not taken up yet",
     ),
+    optional("env_inherit", TEXTS, ENV_INHERIT),
+    optional("limits", Shape::Table(&[LIMITS]), "what each process of a child may take"),
     optional("restart", Shape::Table(&[RESTART]), "how often a component may be started again"),
     optional("retry", Shape::Table(&[RETRY]), "how often a failed message is given out again"),
+];
+
+/// What a process needs to start at all is less.
+const LEAST_MEMORY: u64 = 16 << 20;
+
+/// `limits = { … }`.
+pub(crate) const LIMITS: &[Key] = &[
+    optional(
+        "memory",
+        Shape::Size { least: LEAST_MEMORY },
+        "bytes for data: heap and stacks, whether in use or not; what is only reserved does not count",
+    ),
+    optional("cpu", SPAN, "processor time, from 1s"),
+    optional("files", Shape::Count { least: 16, most: 1_048_576 }, "open files, pipes and sockets"),
 ];
 
 /// `restart = { … }`.
@@ -164,6 +181,8 @@ pub(crate) const COMPONENT: &[Key] = &[
         Shape::Map(&Shape::Text),
         "variables set for the command beside the inherited ones",
     ),
+    optional("env_inherit", TEXTS, ENV_INHERIT),
+    optional("limits", Shape::Table(&[LIMITS]), "what each of the command's processes may take"),
     optional(
         "protocol",
         Shape::Choice(&["json", "msgpack"], &[]),
@@ -184,8 +203,18 @@ pub(crate) const COMPONENT: &[Key] = &[
 ];
 
 /// The keys of [`COMPONENT`] and [`BOLT`] that only a component with a program of its own can have.
-pub(crate) const FOR_PROGRAMS: &[&str] =
-    &["dir", "env", "protocol", "heartbeat", "activation", "task_ids", "max_in_flight", "timeout"];
+pub(crate) const FOR_PROGRAMS: &[&str] = &[
+    "dir",
+    "env",
+    "env_inherit",
+    "limits",
+    "protocol",
+    "heartbeat",
+    "activation",
+    "task_ids",
+    "max_in_flight",
+    "timeout",
+];
 
 /// What only spouts have.
 pub(crate) const SPOUT: &[Key] =

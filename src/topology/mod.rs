@@ -6,6 +6,7 @@
 //! that reads the environment. Nothing here starts anything.
 
 mod budget;
+mod bounds;
 mod check;
 mod clients;
 mod command;

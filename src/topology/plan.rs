@@ -97,6 +97,9 @@ pub struct Program {
     pub dir: PathBuf,
     /// Variables set beside the inherited ones.
     pub env: BTreeMap<String, String>,
+    /// What it may take of the machine and see of the environment, where the file says so; for people.
+    #[serde(default)]
+    pub bounds: Vec<String>,
 }
 
 /// A subscription.

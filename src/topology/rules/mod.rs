@@ -1,5 +1,6 @@
 //! The rules that a topology must hold, one small function each. They report and decide nothing.
 
+mod bounds;
 mod graph;
 mod kinds;
 mod names;
@@ -9,6 +10,7 @@ mod settings;
 mod streams;
 mod wiring;
 
+pub(crate) use bounds::bounds;
 pub(crate) use graph::{loops, reach, unheard};
 pub(crate) use kinds::kinds;
 pub(crate) use names::{names, python_names};

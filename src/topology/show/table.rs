@@ -83,6 +83,7 @@ fn runs(plan: &Plan, component: &PlannedComponent) -> String {
         Ok(dir) => lines.push(format!("in {}", dir.display())),
         Err(_) => lines.push(format!("in {}", program.dir.display())),
     }
+    lines.extend_from_slice(&program.bounds);
     lines.extend_from_slice(&component.chosen);
     lines.join("\n")
 }
