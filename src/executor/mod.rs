@@ -6,6 +6,7 @@
 mod bolt_task;
 mod dead_letter;
 mod emit;
+mod history;
 mod housing;
 mod lane;
 mod life;

@@ -42,7 +42,7 @@ pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
 pub use overrides::Overrides;
 pub use plan::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
+    DeadLetters, Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
     RetryPolicy, Settings,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
