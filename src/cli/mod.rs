@@ -8,6 +8,7 @@ mod bolt;
 mod check;
 mod components;
 mod conformance;
+mod dlq;
 mod main;
 mod new;
 mod output;
