@@ -159,7 +159,7 @@ impl PositionStore for Nothing {
         None
     }
 
-    fn dead_letter(&self, _: &std::path::Path, _: &str) -> std::io::Result<()> {
+    fn dead_letters(&self, _: &std::path::Path, _: &[u8]) -> std::io::Result<()> {
         Ok(())
     }
 }

@@ -20,6 +20,8 @@ mod clients;
 mod conformance;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod dlq;
 mod docs;
 #[cfg(test)]
 mod endings;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use galewire::base::{ByteSize, ComponentIdx};
 use galewire::component::Role;
 use galewire::topology::{
-    self, Environment, Guarantee, LinkKind, Overrides, Plan, Version, load, worst_case_bytes,
+    DeadLetters, self, Environment, Guarantee, LinkKind, Overrides, Plan, Version, load, worst_case_bytes,
 };
 use serde_json::{Value, json};
 
@@ -133,7 +133,7 @@ fn retry_and_dead_letters_are_planned() {
     assert_eq!(spout.retry.max, Some(5));
     assert_eq!(spout.retry.backoff_least, Duration::from_millis(100));
     let dead_letter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/rejects.jsonl");
-    assert_eq!(spout.retry.dead_letter.as_deref(), Some(dead_letter.as_path()));
+    assert_eq!(spout.retry.dead_letter, Some(DeadLetters::File(dead_letter)));
     assert_eq!(spout.options, json!({ "path": "data/book.txt" }));
 }
 

@@ -8,6 +8,7 @@ use super::bolt::BoltArguments;
 use super::check::CheckArguments;
 use super::components::ComponentsArguments;
 use super::conformance::ConformanceArguments;
+use super::dlq::DlqArguments;
 use super::new::NewArguments;
 use super::plan::PlanArguments;
 use super::run::RunArguments;
@@ -49,6 +50,8 @@ pub(super) enum Command {
     New(NewArguments),
     /// Run one component alone: tuples in on standard input, what it emits out
     Bolt(BoltArguments),
+    /// List, show, replay and drop messages that were put aside in a file of dead letters
+    Dlq(DlqArguments),
     /// Check a client of the multilang protocol, in any language, case by case
     Conformance(ConformanceArguments),
     /// Run one worker of a topology; `galewire run` starts these

@@ -9,6 +9,7 @@ mod check;
 mod components;
 mod conformance;
 mod guard;
+mod dlq;
 mod main;
 mod new;
 mod output;

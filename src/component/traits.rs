@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::Timestamp;
+use crate::dead_letter::Letter;
 use crate::tuple::Tuple;
 
 use super::{Collector, ComponentError, Context, FailKind, MessageId, SpoutCollector};
@@ -82,6 +83,11 @@ pub trait Spout: Send {
     /// was put aside as a dead letter. By default the same as `ack`.
     fn settle(&mut self, id: MessageId) {
         self.ack(id);
+    }
+
+    /// The dead letter that a message is the replay of, for one that fails again.
+    fn letter(&self, _id: MessageId) -> Option<Arc<Letter>> {
+        None
     }
 
     /// Called after the waker rang: what arrived from elsewhere may be emitted.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot, now, panic_text};
 use crate::component::{BuildError, Component, ComponentError, Context};
 use crate::metrics::{TaskCounters, TaskSnapshot, UserMetrics};
-use crate::topology::{RestartPolicy, RetryPolicy, Settings};
+use crate::topology::{DeadLetters, RestartPolicy, RetryPolicy, Settings};
 
 use super::Mailbox;
 use super::hours::{Hours, Occupation, Present};
@@ -104,11 +104,11 @@ pub trait PositionStore: Send + Sync {
     fn prepare_dead_letters(&self, _path: &Path) -> std::io::Result<()> {
         Ok(())
     }
-    /// Appends a dead letter, one JSON line.
+    /// Appends dead letters, one line each.
     ///
     /// # Errors
-    /// Where the line is not safely written; the message then stays pending.
-    fn dead_letter(&self, path: &Path, line: &str) -> std::io::Result<()>;
+    /// Where the lines are not safely written; their messages then stay pending.
+    fn dead_letters(&self, path: &Path, lines: &[u8]) -> std::io::Result<()>;
 }
 
 /// The tasks of all workers whose input has waited for long: time-outs upstream are deferred.
@@ -180,7 +180,7 @@ pub(crate) struct Housing {
 impl Housing {
     /// Sees that dead letters can be written, where the spout has a file for them.
     pub(crate) fn prepare_dead_letters(&self) -> Result<(), ComponentError> {
-        let Some(path) = &self.retry.dead_letter else { return Ok(()) };
+        let Some(DeadLetters::File(path)) = &self.retry.dead_letter else { return Ok(()) };
         let path = self.context.dir.join(path);
         self.shop.positions.prepare_dead_letters(&path).map_err(|error| {
             let path = path.display();

@@ -7,6 +7,7 @@ mod bolt_task;
 mod dead_letter;
 mod emit;
 mod hours;
+mod history;
 mod housing;
 mod lane;
 mod life;

@@ -83,7 +83,20 @@ impl SpoutEmitter for SpoutOutput<'_> {
         if let (Some(id), true) = (id, self.tracking) {
             let flags = Flags::default();
             let (spent, failures, first, life) = (0, 0, self.now, self.life);
-            let kept = Kept { id, values, stream, direct, flags, spent, failures, first, life };
+            let (history, is_letter) = (None, false);
+            let kept = Kept {
+                id,
+                values,
+                stream,
+                direct,
+                flags,
+                spent,
+                failures,
+                first,
+                life,
+                history,
+                is_letter,
+            };
             return self.send_kept(kept, tasks);
         }
         let stamp = |_: Touched| Anchors::new();

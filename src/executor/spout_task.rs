@@ -1,5 +1,6 @@
 //! The loop of a spout task, with the ledger of its roots.
 
+mod burial;
 mod roots;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +24,8 @@ use super::mark::Mark;
 use super::pause::{pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
+
+use burial::Burials;
 
 /// Messages asked for at a time.
 const BATCH: usize = 256;
@@ -52,6 +55,7 @@ pub(crate) struct SpoutTask {
     pub(super) output: Output,
     ledger: Ledger<Kept>,
     replays: Replays,
+    burials: Burials,
     life: Life,
     restarts: Restarts,
     lives: u32,
@@ -79,6 +83,7 @@ impl SpoutTask {
             output,
             ledger: Ledger::new(fastrand::u32(..)),
             replays,
+            burials: Burials::default(),
             life: Life::Due(Timestamp::default()),
             restarts,
             lives: 0,
@@ -195,6 +200,7 @@ impl SpoutTask {
         worked |= self.produce(now);
         self.settle_done();
         self.settle_shed(now);
+        self.write_letters(now);
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
@@ -205,7 +211,11 @@ impl SpoutTask {
     }
 
     fn pending(&self) -> usize {
-        self.ledger.len() + self.replays.len()
+        self.ledger.len() + self.replays.len() + self.burials.len()
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open(_))
     }
 
     fn open(&mut self, now: Timestamp) {
@@ -259,7 +269,8 @@ impl SpoutTask {
                 break;
             };
             worked = true;
-            TaskCounters::add(&self.housing.counters.replayed, 1);
+            let is_first = kept.is_letter && kept.failures == 0;
+            TaskCounters::add(&self.housing.counters.replayed, u64::from(!is_first));
             if let Err(error) = self.spout_output(now).1.send_kept(kept, Tasks::Any) {
                 let message = format!("a message could not be given out again: {error}");
                 self.housing.context.reporter.error(&message, None);
@@ -414,6 +425,7 @@ impl SpoutTask {
         }
         let replay = self.replays.next_due().filter(|_| self.may_send());
         let ask = Some(self.ask_at).filter(|at| at.0 > 0 && self.wanted() > 0);
+        let replay = sooner(replay, self.burials.due());
         let save = Some(self.next_save).filter(|_| self.stage < Stage::Closing && self.unsaved);
         sooner(timeout, sooner(replay, sooner(ask, save)))
     }

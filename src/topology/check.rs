@@ -117,6 +117,7 @@ fn apply_rules(checker: &mut Checker<'_>) -> Vec<usize> {
         rules::declare(checker, component);
     }
     rules::unheard(checker);
+    rules::unheard_dead_letters(checker);
     rules::python_names(checker);
     rules::programs(checker);
     rules::bounds(checker);

@@ -160,10 +160,17 @@ pub(crate) const RETRY: &[Key] = &[
     ),
     optional(
         "dead_letter",
-        Shape::Text,
-        "a file for messages whose retries are spent, one JSON object a line",
+        Shape::Either(&[Shape::Text, Shape::Table(&[DEAD_LETTER])]),
+        "where messages go whose retries are spent: a file, or { stream = \"NAME\" } of the spout",
     ),
 ];
+
+/// `dead_letter = { … }`.
+pub(crate) const DEAD_LETTER: &[Key] = &[required(
+    "stream",
+    Shape::Text,
+    "write `stream = \"dead\"`: a stream of the spout, which bolts take as `SPOUT.dead`",
+)];
 
 /// What spouts and bolts share.
 pub(crate) const COMPONENT: &[Key] = &[

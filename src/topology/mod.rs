@@ -47,7 +47,7 @@ pub use load::{Checked, load};
 pub use on_full::OnFull;
 pub use overrides::Overrides;
 pub use plan::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
+    DeadLetters, Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
     RetryPolicy, Settings,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};

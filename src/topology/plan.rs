@@ -85,7 +85,22 @@ pub struct RetryPolicy {
     /// Greatest delay.
     pub backoff_greatest: Duration,
     /// Where messages go whose retries are spent.
-    pub dead_letter: Option<PathBuf>,
+    pub dead_letter: Option<DeadLetters>,
+}
+
+/// Where messages go whose retries are spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetters {
+    /// A file, one JSON object a line.
+    File(PathBuf),
+    /// A stream of the spout, with [`DeadLetters::FIELDS`].
+    Stream(String),
+}
+
+impl DeadLetters {
+    /// The fields of a stream of dead letters.
+    pub const FIELDS: [&'static str; 4] = ["values", "component", "error", "letter"];
 }
 
 /// The program that a multilang component runs, for people and for the check before the start.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::defaults;
 use super::environment::Environment;
 use super::node::Table;
-use super::plan::{Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings};
+use super::plan::{DeadLetters, Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings};
 use super::source::Sources;
 
 /// What `[topology]` says, or else the defaults.
@@ -107,8 +107,14 @@ pub(crate) fn retry(component: &Table, sources: &Sources) -> RetryPolicy {
         max: table.number("max").map(|max| max as u32),
         backoff_least,
         backoff_greatest,
-        dead_letter: table
-            .text("dead_letter")
-            .map(|path| sources.dir_of(path.span).join(path.value)),
+        dead_letter: dead_letters(table, sources),
     }
+}
+
+fn dead_letters(retry: &Table, sources: &Sources) -> Option<DeadLetters> {
+    if let Some(path) = retry.text("dead_letter") {
+        return Some(DeadLetters::File(sources.dir_of(path.span).join(path.value)));
+    }
+    let stream = retry.table("dead_letter")?.text("stream")?;
+    Some(DeadLetters::Stream(stream.value))
 }

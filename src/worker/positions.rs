@@ -1,14 +1,12 @@
-//! Spouts' positions and the tasks that have begun as files in the run's folder, and dead letters as
-//! lines of files.
+//! Spouts' positions and the tasks that have begun as files in the run's folder, and the way to the
+//! files of dead letters.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use memchr::memrchr;
-
 use crate::base::TaskId;
+use crate::dead_letter;
 use crate::executor::PositionStore;
 
 /// One file a task, replaced atomically.
@@ -68,49 +66,12 @@ impl PositionStore for PositionFiles {
     }
 
     fn prepare_dead_letters(&self, path: &Path) -> io::Result<()> {
-        OpenOptions::new().create(true).append(true).open(path).map(drop)
+        dead_letter::prepare(path)
     }
 
-    fn dead_letter(&self, path: &Path, line: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        // Other tasks, of this worker or another, may write to the same file.
-        file.lock()?;
-        let length = whole_lines(&file)?;
-        // A pipe or a device can neither be synced nor cut.
-        let written = file
-            .write_all(format!("{line}\n").as_bytes())
-            .and_then(|()| if length.is_some() { file.sync_data() } else { Ok(()) });
-        if let (Err(_), Some(length)) = (&written, length) {
-            // The letter will be written again. Where even this fails, the next one cuts it off.
-            let _ = file.set_len(length);
-        }
-        written
+    fn dead_letters(&self, path: &Path, lines: &[u8]) -> io::Result<()> {
+        dead_letter::append(path, lines)
     }
-}
-
-/// Cuts off half a line that a killed writer or a full disk has left; the length then. A pipe or a
-/// device has none.
-fn whole_lines(file: &File) -> io::Result<Option<u64>> {
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(None);
-    }
-    let mut end = metadata.len();
-    let mut block = [0; 4096];
-    while end > 0 {
-        let start = end.saturating_sub(block.len() as u64);
-        let bytes = &mut block[..(end - start) as usize];
-        file.read_exact_at(bytes, start)?;
-        if let Some(place) = memrchr(b'\n', bytes) {
-            end = start + place as u64 + 1;
-            break;
-        }
-        end = start;
-    }
-    if end < metadata.len() {
-        file.set_len(end)?;
-    }
-    Ok(Some(end))
 }
 
 #[cfg(test)]
@@ -137,29 +98,5 @@ mod tests {
         let later = PositionFiles::open(folder.path().to_owned()).unwrap();
         assert!(later.begun(TaskId(1)));
         assert!(!later.begun(TaskId(2)));
-    }
-
-    #[test]
-    fn dead_letters_are_appended() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = PositionFiles::open(folder.path().to_owned()).unwrap();
-        let path = folder.path().join("dead.jsonl");
-        store.dead_letter(&path, "{}").unwrap();
-        store.dead_letter(&path, "{\"n\":1}").unwrap();
-        assert_eq!(fs::read_to_string(path).unwrap(), "{}\n{\"n\":1}\n");
-    }
-
-    #[test]
-    fn half_a_dead_letter_does_not_spoil_the_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = PositionFiles::open(folder.path().to_owned()).unwrap();
-        let path = folder.path().join("dead.jsonl");
-        for (left, then) in [("{\"n\":", "{}\n"), ("{}\n{\"n\":", "{}\n{}\n")] {
-            fs::write(&path, left).unwrap();
-            store.dead_letter(&path, "{}").unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), then);
-        }
-        store.dead_letter(Path::new("/dev/full"), "{}").unwrap_err();
-        store.dead_letter(Path::new("/dev/null"), "{}").unwrap();
     }
 }

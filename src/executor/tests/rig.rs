@@ -52,7 +52,7 @@ impl PositionStore for Surroundings {
         None
     }
 
-    fn dead_letter(&self, _: &Path, _: &str) -> std::io::Result<()> {
+    fn dead_letters(&self, _: &Path, _: &[u8]) -> std::io::Result<()> {
         Ok(())
     }
 

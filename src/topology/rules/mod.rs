@@ -17,5 +17,5 @@ pub(crate) use names::{names, python_names};
 pub(crate) use options::{declare, options_of};
 pub(crate) use programs::programs;
 pub(crate) use settings::{settings, too_large};
-pub(crate) use streams::written_streams;
+pub(crate) use streams::{unheard_dead_letters, written_streams};
 pub(crate) use wiring::{connect, link};

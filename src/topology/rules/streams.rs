@@ -1,8 +1,9 @@
 //! Rules about the streams that components declare.
 
-use crate::component::Role;
+use crate::component::{Role, StreamDecl};
 use crate::topology::check::Checker;
 use crate::topology::diagnostic::Diagnostic;
+use crate::topology::plan::DeadLetters;
 use crate::topology::spec::{Body, ComponentSpec, StreamSpec};
 
 use super::names::is_name;
@@ -21,6 +22,54 @@ pub(crate) fn written_streams(checker: &mut Checker<'_>) {
             component.outputs.is_some() == component.table.get("outputs").is_some();
         if body_is_known && outputs_are_known && component.has_program() {
             checker.streams[index] = Some(component.declared_streams().unwrap_or_default());
+            dead_letters(checker, index);
+        }
+    }
+}
+
+/// Adds the stream of a spout's dead letters to those that it declares.
+pub(crate) fn dead_letters(checker: &mut Checker<'_>, index: usize) {
+    let component = &checker.spec.components[index];
+    let retry = component.table.table("retry").filter(|_| component.role == Role::Spout);
+    let Some(name) = retry.and_then(|retry| retry.table("dead_letter")?.text("stream")) else {
+        return;
+    };
+    if !is_name(&name.value) {
+        let message = format!("`{}` cannot be the name of a stream", name.value);
+        let help = "names are 1 to 63 letters, digits, `-` and `_`, and do not begin with `__`";
+        checker.report(Diagnostic::error(name.span, message).help(help));
+    }
+    let streams = checker.streams[index].get_or_insert_default();
+    if streams.iter().any(|stream| stream.name == name.value) {
+        let component = &component.name.value;
+        let message =
+            format!("`{component}` has a stream `{}` of its own for other tuples", name.value);
+        let help = "give the dead letters a stream with another name, such as `dead`";
+        checker.report(Diagnostic::error(name.span, message).help(help));
+        return;
+    }
+    let fields = DeadLetters::FIELDS.map(str::to_owned).to_vec();
+    streams.push(StreamDecl { name: name.value, fields, direct: false });
+}
+
+/// Dead letters that nobody takes would be lost.
+pub(crate) fn unheard_dead_letters(checker: &mut Checker<'_>) {
+    for (index, component) in checker.spec.components.iter().enumerate() {
+        let retry = component.table.table("retry").filter(|_| component.role == Role::Spout);
+        let stream = retry.and_then(|retry| retry.table("dead_letter")?.text("stream"));
+        let (Some(name), Some(streams)) = (stream, &checker.streams[index]) else {
+            continue;
+        };
+        let place = streams.iter().position(|stream| stream.name == name.value);
+        let mut wires = checker.wires.iter().flatten();
+        // A misspelt input may well have meant this one.
+        let heard = wires
+            .any(|wire| wire.as_ref().is_none_or(|w| w.from == index && Some(w.stream) == place));
+        if !heard {
+            let full = format!("{}.{}", component.name.value, name.value);
+            let message = format!("nobody takes the dead letters on `{full}`");
+            let help = format!("give a bolt `inputs = [\"{full}\"]`");
+            checker.report(Diagnostic::error(name.span, message).help(help));
         }
     }
 }
