@@ -233,7 +233,8 @@ fn context() -> Context {
         }],
         outputs: outputs.into(),
         conf: Arc::default(),
-        message_timeout: Duration::from_secs(30),
+        // So long that no input is forgotten: each has to be settled.
+        message_timeout: Duration::from_secs(86_400),
         tick: Some(Duration::from_secs(1)),
         dir: PathBuf::new(),
         state_dir: PathBuf::new(),
