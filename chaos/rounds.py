@@ -231,7 +231,9 @@ class World:
                 break
             since = min(since, begin)
         before = self.sink.before(since - SETTLED_AFTER)
-        after = self.sink.sample(now)
+        # It has grown while the target was looked for.
+        self.sink.look(time.monotonic())
+        after = self.sink.sample(time.monotonic())
         self.sink.samples.append(after)
         self._windows.append((before, after))
 
