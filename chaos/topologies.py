@@ -16,6 +16,7 @@ max_spout_pending = {pending}
 message_timeout   = "{timeout}"
 stop_grace        = "1s"
 child_timeout     = "{child_timeout}"
+handshake_timeout = "10s"
 state_dir         = "state"
 restart           = {{ max = 100000, within = "1s", backoff = "{backoff}" }}
 retry             = {{ backoff = "20ms..500ms"{retry} }}
