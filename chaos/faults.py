@@ -219,6 +219,6 @@ KINDS: Dict[str, Callable] = {
 }
 
 #: How long faults last that last, in seconds: least and most.
-SPANS = {"hold-child": (3.1, 3.4), "stop-child": (0.05, 0.5), "stop-worker": (0.05, 2.5), "stop-supervisor": (0.1, 2.5),
+SPANS = {"hold-child": (6.1, 6.5), "stop-child": (0.05, 0.5), "stop-worker": (0.05, 2.5), "stop-supervisor": (0.1, 2.5),
          "stall-link": (0.05, 3.0),
          "delay-link": (0.1, 1.0), "full-disk": (0.2, 1.0), "full-letters": (0.2, 1.0), "no-descriptors": (0.2, 1.0)}

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from checks import Count, Findings, Window, examine, letters
 from engine import Engine
@@ -90,6 +90,8 @@ class World:
         self._undo: List[Tuple[float, Callable[[], None]]] = []
         self._watches: List[Watch] = []
         self._windows: List[Tuple[Sample, Sample]] = []
+        #: When the spout's own process was lost.
+        self._spout_lost: Set[float] = set()
         #: From when to when faults lasted.
         self._faulted: List[Tuple[float, float]] = []
         self._half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
@@ -216,6 +218,7 @@ class World:
             self._watches.append(Watch(recovery, now, fired.back))
         if fired.spout_lost:
             self._note_window(now)
+            self._spout_lost.add(now)
         self._faulted.append((now, now + fault.span))
         self._ends = self._ends or (fired if fired.ends else None)
         return True
@@ -224,13 +227,24 @@ class World:
         """What was acked before is not given out again. What an earlier fault held up may be."""
         since = now
         for begin, end in reversed(self._faulted):
-            if since - end > SETTLED_AFTER:
+            if since - max(end, self._back_at(begin)) > SETTLED_AFTER:
                 break
             since = min(since, begin)
         before = self.sink.before(since - SETTLED_AFTER)
-        after = self.sink.sample(now)
+        # It has grown while the target was looked for.
+        self.sink.look(time.monotonic())
+        after = self.sink.sample(time.monotonic())
         self.sink.samples.append(after)
         self._windows.append((before, after))
+
+    def _back_at(self, lost: float) -> float:
+        """When workers were at work again after one was lost, or the run: nothing settles before that."""
+        if lost not in self._spout_lost:
+            return lost
+        for heard, event in self.engine.events:
+            if heard > lost and event["event"] in ("started", "worker_replaced"):
+                return heard
+        return time.monotonic()
 
     def _undo_due(self, now: float) -> None:
         for item in [item for item in self._undo if item[0] <= now]:

@@ -16,6 +16,7 @@ max_spout_pending = {pending}
 message_timeout   = "{timeout}"
 stop_grace        = "1s"
 child_timeout     = "{child_timeout}"
+handshake_timeout = "10s"
 state_dir         = "state"
 restart           = {{ max = 100000, within = "1s", backoff = "{backoff}" }}
 retry             = {{ backoff = "20ms..500ms"{retry} }}
@@ -208,7 +209,7 @@ CASES: List[Case] = [
          bolts=expand(4) + DIAMOND + sink("left", "right", "middle"),
          faults={**PROCESSES, "cut-link": 6, "stall-link": 3, "delay-link": 2}),
     Case("stalled", "a bolt stands still for three message time-outs; nothing comes twice",
-         workers=2, fan_out=10, pending=10, timeout="1s", strict=True, pace=2.5, most_faults=4,
+         workers=2, fan_out=10, pending=10, timeout="2s", strict=True, pace=4.5, most_faults=2,
          most_tuples=60_000, children=CHAIN_CHILDREN,
          bolts=expand(10) + MARK.format(source="expand") + sink("mark", more=', flush = "20ms"'),
          faults={"hold-child": 1}),
