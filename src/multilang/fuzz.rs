@@ -233,7 +233,8 @@ fn context() -> Context {
         }],
         outputs: outputs.into(),
         conf: Arc::default(),
-        message_timeout: Duration::from_secs(30),
+        // What times out is settled elsewhere.
+        message_timeout: Duration::from_secs(1_000_000),
         tick: Some(Duration::from_secs(1)),
         dir: PathBuf::new(),
         state_dir: PathBuf::new(),
