@@ -36,6 +36,8 @@ mod ids_ahead;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod orphans;
 #[cfg(test)]
 mod packages;

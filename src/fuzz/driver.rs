@@ -11,10 +11,9 @@ use crate::base::now;
 
 use super::counting::peak_of;
 
-/// Mutations of each target in a run of the tests.
-const CASES: usize = 4_000;
-/// The same where somebody has the time: `cargo test --release --lib fuzz:: -- --ignored`.
-const MANY: usize = 2_000_000;
+/// So many times as many mutations where somebody has the time:
+/// `cargo test --release --lib fuzz:: -- --ignored`.
+const MANY: usize = 500;
 /// No input grows beyond this.
 const LONGEST: usize = 32 << 10;
 /// Far beyond what any input of that length may take on any machine.
@@ -26,6 +25,8 @@ struct Target {
     run: fn(&[u8]),
     seeds: fn() -> Vec<Vec<u8>>,
     words: &'static [&'static str],
+    /// Mutations in a run of the tests.
+    cases: usize,
     factor: usize,
     base: usize,
 }
@@ -66,6 +67,7 @@ const TOPOLOGY: Target = Target {
         "limits = { memory = \"1GiB\" }\n",
         "env_inherit = [\"A*\"]\n",
     ],
+    cases: 400,
     factor: 600,
     base: 8 << 20,
 };
@@ -101,6 +103,7 @@ const CHILD: Target = Target {
         "{\"command\":\"exhausted\"}",
         "18446744073709551615",
     ],
+    cases: 2000,
     factor: 400,
     base: 8 << 20,
 };
@@ -110,6 +113,7 @@ const LINK: Target = Target {
     run: super::link,
     seeds: crate::transport::fuzz::seeds,
     words: &["GW\u{1}", "\u{0}\u{0}\u{0}\u{0}"],
+    cases: 5000,
     factor: 300,
     base: 4 << 20,
 };
@@ -135,6 +139,7 @@ const CONTROL: Target = Target {
         "{",
         "\"rss\":18446744073709551615",
     ],
+    cases: 3000,
     factor: 300,
     base: 4 << 20,
 };
@@ -159,6 +164,7 @@ const JSON: Target = Target {
         ".",
         "e+",
     ],
+    cases: 8000,
     factor: 200,
     base: 1 << 20,
 };
@@ -168,6 +174,7 @@ const TUPLE: Target = Target {
     run: super::tuple,
     seeds: tuples,
     words: &["\u{7}\u{7}\u{7}\u{7}", "\u{8}\u{1}\u{1}a", "\u{5}\u{3}abc", "\u{6}\u{2}[]"],
+    cases: 8000,
     factor: 300,
     base: 1 << 20,
 };
@@ -362,6 +369,9 @@ fn tuples() -> Vec<Vec<u8>> {
         })
         .collect();
     all.push(all.concat());
+    // Lists in lists, each of which promises a thousand: once that made room for all of them.
+    let promises = [&[1, 0, 0, 0, 0, 1][..], &[7, 0xe8, 7].repeat(250), &[0; 1_000]].concat();
+    all.push(promises);
     all
 }
 
@@ -375,13 +385,13 @@ macro_rules! targets {
 
             #[test]
             fn holds_under_mutations_of_its_corpus() {
-                $target.drive(CASES, SEED);
+                $target.drive($target.cases, SEED);
             }
 
             #[test]
             #[ignore = "runs for minutes, with another seed each time"]
             fn holds_for_minutes() {
-                $target.drive(MANY, fastrand::u64(..));
+                $target.drive($target.cases * MANY, fastrand::u64(..));
             }
         }
     )*};

@@ -4,17 +4,24 @@ use crate::component::{Role, StreamDecl};
 use crate::topology::check::Checker;
 use crate::topology::diagnostic::Diagnostic;
 use crate::topology::plan::DeadLetters;
+use crate::topology::source::Span;
 use crate::topology::spec::{Body, ComponentSpec, StreamSpec};
 
 use super::names::is_name;
 
+/// More streams than this a component does not have, and a stream no more fields.
+const MOST: usize = 1024;
+
 /// Checks written `outputs`, and takes those of components with programs over as they are.
 pub(crate) fn written_streams(checker: &mut Checker<'_>) {
     for (index, component) in checker.spec.components.iter().enumerate() {
-        let outputs = component.outputs.iter().flat_map(|outputs| &outputs.value);
-        for stream in outputs {
-            stream_name(checker, stream);
-            fields(checker, stream);
+        if let Some(outputs) = &component.outputs
+            && !too_many(checker, outputs.value.len(), "streams", outputs.span)
+        {
+            for stream in &outputs.value {
+                stream_name(checker, stream);
+                fields(checker, stream);
+            }
         }
         spout_has_outputs(checker, component);
         let body_is_known = component.body().is_some();
@@ -74,6 +81,15 @@ pub(crate) fn unheard_dead_letters(checker: &mut Checker<'_>) {
     }
 }
 
+/// Whether there are so many that they are not looked at one by one.
+fn too_many(checker: &mut Checker<'_>, count: usize, what: &str, span: Span) -> bool {
+    if count > MOST {
+        let message = format!("{count} {what} are too many: the most is {MOST}");
+        checker.report(Diagnostic::error(span, message));
+    }
+    count > MOST
+}
+
 fn stream_name(checker: &mut Checker<'_>, stream: &StreamSpec) {
     let name = &stream.name;
     if !is_name(&name.value) {
@@ -85,6 +101,9 @@ fn stream_name(checker: &mut Checker<'_>, stream: &StreamSpec) {
 
 /// Fields have names, each its own.
 fn fields(checker: &mut Checker<'_>, stream: &StreamSpec) {
+    if too_many(checker, stream.fields.len(), "fields", stream.name.span) {
+        return;
+    }
     for (at, field) in stream.fields.iter().enumerate() {
         let earlier = &stream.fields[..at];
         if field.value.is_empty() {
