@@ -42,8 +42,8 @@ pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
 pub use overrides::Overrides;
 pub use plan::{
-    DeadLetters, Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
-    RetryPolicy, Settings,
+    DeadLetters, Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program,
+    RestartPolicy, RetryPolicy, Settings,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
 pub use schema::schema;

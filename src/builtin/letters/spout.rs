@@ -127,8 +127,7 @@ impl Spout for LettersSpout {
             drop(sender);
             waker.ring();
         }));
-        let remover =
-            Remover::new(self.path.clone(), context.io.clone(), context.waker.clone());
+        let remover = Remover::new(self.path.clone(), context.io.clone(), context.waker.clone());
         self.open = Some(Open { context: Arc::clone(context), letters, remover });
         Ok(())
     }

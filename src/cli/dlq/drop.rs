@@ -17,8 +17,8 @@ Examples:
   galewire dlq drop dead.jsonl --component check --yes
   galewire dlq drop dead.jsonl --all --yes
 
-What a run adds meanwhile stays, and so do lines that are no dead letters. A crash leaves the file as it
-was, or without the letters.";
+What a run adds meanwhile stays, and so do lines that are no dead letters. A crash leaves the file
+as it was, or without the letters.";
 
 /// The arguments of `galewire dlq drop`.
 #[derive(Debug, clap::Args)]
