@@ -1,6 +1,6 @@
 //! `galewire dlq drop`
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &DropArguments, output: &mut Output) -> anyhow::Res
         return Ok(ExitCode::Usage);
     }
     if !chosen.is_empty() {
-        let chosen: HashMap<_, _> = chosen.into_iter().map(Summary::key).collect();
+        let chosen: BTreeMap<_, _> = chosen.into_iter().map(Summary::key).collect();
         remove(file, &chosen)
             .with_context(|| format!("{} cannot be written anew", file.display()))?;
     }
