@@ -19,10 +19,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("transport", "base metrics tuple"),
     ("multilang", "base metrics tuple component"),
     ("builtin", "base metrics tuple dead_letter component state window multilang"),
-    (
-        "executor",
-        "base metrics tuple dead_letter grouping ack component state topology transport",
-    ),
+    ("executor", "base metrics tuple dead_letter grouping ack component state topology transport"),
     ("control", "base metrics topology"),
     (
         "worker",

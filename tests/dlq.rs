@@ -48,18 +48,14 @@ def picky(number):
 "#;
 
 fn project(bad: &str) -> Project {
-    Project::new()
-        .file("topology.toml", TOPOLOGY)
-        .file("picky.py", PICKY)
-        .file("bad.txt", bad)
+    Project::new().file("topology.toml", TOPOLOGY).file("picky.py", PICKY).file("bad.txt", bad)
 }
 
 /// A file of so many letters: all numbers from 1.
 fn all_dead(count: usize) -> Project {
     let project = project("0");
     let count_is = format!("spouts.numbers.config.count={count}");
-    let arguments =
-        ["--quiet", "--set", &count_is, "--set", "spouts.numbers.retry.max=0"];
+    let arguments = ["--quiet", "--set", &count_is, "--set", "spouts.numbers.retry.max=0"];
     project.run(&arguments).expect_code(0);
     assert_eq!(letters(&project).len(), count);
     project.file("bad.txt", "")
@@ -99,7 +95,10 @@ fn letters_are_listed_shown_replayed_and_gone() {
     let failures = letter["failures"].as_array().unwrap();
     assert_eq!(failures.len(), 2, "{letter}");
     for failure in failures {
-        assert_eq!((&failure["component"], &failure["reason"]), (&"picky".into(), &"explicit".into()));
+        assert_eq!(
+            (&failure["component"], &failure["reason"]),
+            (&"picky".into(), &"explicit".into())
+        );
         assert!(failure["traceback"].as_str().unwrap().contains("picky.py"), "{letter}");
         assert!(failure["time"].as_str() >= letter["first_emitted"].as_str());
     }
@@ -107,7 +106,8 @@ fn letters_are_listed_shown_replayed_and_gone() {
     let list = project.call(&["dlq", "list", "dead.jsonl"]).expect_code(0);
     assert_eq!(list.out.lines().count(), 3, "{}", list.out);
     assert!(list.out.contains(id) && list.out.contains("ValueError: 11 is bad"), "{}", list.out);
-    let seven = ["dlq", "list", "dead.jsonl", "--json", "--error", "valueerror: 7", "--since", "1h"];
+    let seven =
+        ["dlq", "list", "dead.jsonl", "--json", "--error", "valueerror: 7", "--since", "1h"];
     let seven = project.call(&seven).expect_code(0);
     assert_eq!(serde_json::from_str::<Value>(&seven.out).unwrap(), *letter);
     let none = ["dlq", "list", "dead.jsonl", "--component", "write"];
@@ -164,7 +164,8 @@ fn a_replay_that_is_killed_loses_nothing() {
         project.assert_no_processes();
         let ids: Vec<_> = letters(&project).iter().map(|one| one["values"][0].clone()).collect();
         let copies = written(&project);
-        let lost = (1..=COUNT).find(|one| !copies.contains_key(one) && !ids.contains(&(*one).into()));
+        let lost =
+            (1..=COUNT).find(|one| !copies.contains_key(one) && !ids.contains(&(*one).into()));
         assert_eq!(lost, None, "neither in the file of letters nor in the sink");
     }
     let replay = project.begin(&["dlq", "replay", "dead.jsonl", "--all", "--json"]);
@@ -208,7 +209,10 @@ fn a_full_disk_holds_messages_back_and_is_told_of_once() {
     let run = project.start(&["--json"]);
     let told = |run: &Running, text: &str| {
         let events = run.told();
-        events.iter().filter(|event| event["text"].as_str().is_some_and(|t| t.contains(text))).count()
+        events
+            .iter()
+            .filter(|event| event["text"].as_str().is_some_and(|t| t.contains(text)))
+            .count()
     };
     wait_for("the warning", || (told(&run, "dead letters cannot be written") > 0).then_some(()));
     wait_for("the others", || (written(&project).len() == 18).then_some(()));
@@ -325,7 +329,8 @@ fn what_is_no_dead_letter_is_named_by_file_and_line() {
     project.run(&["--quiet"]).expect_code(0);
     let list = |file: &str| project.call(&["dlq", "list", file]);
     list("nowhere.jsonl").expect_code(1).expect_told("nowhere.jsonl cannot be read: No such file");
-    let notes = list("notes.txt").expect_code(1).expect_told("notes.txt is not a file of dead letters");
+    let notes =
+        list("notes.txt").expect_code(1).expect_told("notes.txt is not a file of dead letters");
     notes.expect_told("notes.txt:1: it is not a JSON object");
     list("topology.toml").expect_code(1).expect_told("topology.toml:2: ");
     list("empty").expect_code(0).expect_told("empty: no dead letters");
@@ -340,11 +345,13 @@ fn what_is_no_dead_letter_is_named_by_file_and_line() {
     let show = |id: &str| project.call(&["dlq", "show", "dead.jsonl", id]);
     show("zzzz").expect_code(2).expect_told("there is no letter `zzzz` in dead.jsonl");
     project.call(&["dlq", "show", "dead.jsonl"]).expect_code(2).expect_told("say which letters");
-    let replay = |into: &str| project.call(&["dlq", "replay", "dead.jsonl", "--all", "--into", into]);
+    let replay =
+        |into: &str| project.call(&["dlq", "replay", "dead.jsonl", "--all", "--into", into]);
     let other = TOPOLOGY.replace("{ number =", "{ amount =");
     fs::write(project.path("other.toml"), other).unwrap();
     let told = "stream `default` of spout `numbers` has the fields (amount), the letters (number)";
     replay("other.toml").expect_code(1).expect_told(told).expect_told("nothing was started");
+    fs::remove_file(project.path("other.toml")).unwrap();
     let other = TOPOLOGY.replace("numbers", "figures");
     fs::write(project.path("topology.toml"), other).unwrap();
     replay("topology.toml").expect_code(1).expect_told("there is no spout `numbers` (1 letter)");

@@ -7,7 +7,8 @@ use std::time::Duration;
 use galewire::base::{ByteSize, ComponentIdx};
 use galewire::component::Role;
 use galewire::topology::{
-    DeadLetters, self, Environment, Guarantee, LinkKind, Overrides, Plan, Version, load, worst_case_bytes,
+    self, DeadLetters, Environment, Guarantee, LinkKind, Overrides, Plan, Version, load,
+    worst_case_bytes,
 };
 use serde_json::{Value, json};
 

@@ -26,9 +26,9 @@ Examples:
   galewire dlq replay dead.jsonl --all                 gives them out again, through the topology
   galewire dlq drop dead.jsonl --error KeyError --yes  takes letters out
 
-A spout with `retry = { max = 3, dead_letter = \"dead.jsonl\" }` puts messages there that have failed
-more often. A letter keeps its id; any part of it from the beginning is enough where only one letter
-begins so. Every command may be used while a run writes to the file.";
+A spout with `retry = { max = 3, dead_letter = \"dead.jsonl\" }` puts messages there that have
+failed more often. A letter keeps its id; how it begins is enough where only one begins so.
+Every command may be used while a run writes to the file.";
 
 /// The arguments of `galewire dlq`.
 #[derive(Debug, clap::Args)]

@@ -5,9 +5,11 @@
 //! whether its file still bears the name. A crash at any point leaves whole lines and at most one
 //! torn one at the end, which nobody was told is written.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{
+    self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _,
+};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,7 +56,7 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The file is as it was.
-pub fn remove(path: &Path, letters: &HashMap<LetterId, u32>) -> io::Result<usize> {
+pub fn remove(path: &Path, letters: &BTreeMap<LetterId, u32>) -> io::Result<usize> {
     // The name may be a link, which is to stay one.
     let path = fs::canonicalize(path)?;
     let mut old = lock(&path, false)?;
@@ -95,7 +97,7 @@ fn like(old: &File, fresh: &File) -> io::Result<()> {
     fresh.set_permissions(meta.permissions())
 }
 
-fn copy_others(old: &File, fresh: &File, letters: &HashMap<LetterId, u32>) -> io::Result<usize> {
+fn copy_others(old: &File, fresh: &File, letters: &BTreeMap<LetterId, u32>) -> io::Result<usize> {
     let (mut from, mut to) = (BufReader::new(old), BufWriter::new(fresh));
     let (mut line, mut removed) = (Vec::new(), 0);
     while from.read_until(b'\n', &mut line)? > 0 {
@@ -208,8 +210,8 @@ mod tests {
         letters.map(|entry| entry.unwrap().letter.unwrap().id).collect()
     }
 
-    fn key(letter: &Letter) -> HashMap<LetterId, u32> {
-        HashMap::from([(letter.id, letter.replays)])
+    fn key(letter: &Letter) -> BTreeMap<LetterId, u32> {
+        BTreeMap::from([(letter.id, letter.replays)])
     }
 
     #[test]
@@ -235,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead.jsonl");
         let first = letter(&["1"]);
-        let torn = [BEGINNING.as_bytes(), &[b'x'; 300_000]].concat();
+        let torn = [BEGINNING, &"x".repeat(300_000)].concat().into_bytes();
         fs::write(&path, [&line(&first)[..], &torn].concat()).unwrap();
         append(&path, &line(&first)).unwrap();
         assert_eq!(ids(&path), [first.id, first.id]);

@@ -121,7 +121,8 @@ mod tests {
         let text = format!("{good}\n\nnotes\n{good}\n{}", &good[..good.len() - 1]);
         fs::write(&path, [text.as_bytes(), b""].concat()).unwrap();
         let entries: Vec<_> = Letters::open(&path).unwrap().map(Result::unwrap).collect();
-        let lines: Vec<_> = entries.iter().map(|entry| (entry.line, entry.letter.is_ok())).collect();
+        let lines: Vec<_> =
+            entries.iter().map(|entry| (entry.line, entry.letter.is_ok())).collect();
         assert_eq!(lines, [(1, true), (3, false), (4, true), (5, false)]);
         assert_eq!(entries[3].letter, Err(ReadError::Torn));
     }

@@ -87,7 +87,11 @@ pub(crate) fn letter(
         replays: 0,
         time: now,
         topology: context.topology.clone(),
-        run: context.run_dir.file_name().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
+        run: context
+            .run_dir
+            .file_name()
+            .map(|name| name.to_string_lossy().into())
+            .unwrap_or_default(),
         spout: context.component.clone(),
         task: context.task,
         message: kept.id.0,

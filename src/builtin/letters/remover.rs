@@ -2,7 +2,7 @@
 //!
 //! A crash before a group is out has its letters replayed once more; none is lost.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct State {
-    gathered: HashMap<LetterId, u32>,
+    gathered: BTreeMap<LetterId, u32>,
     running: bool,
     closing: bool,
     /// Why the last try failed.

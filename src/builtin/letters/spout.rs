@@ -127,8 +127,7 @@ impl Spout for LettersSpout {
             drop(sender);
             waker.ring();
         }));
-        let remover =
-            Remover::new(self.path.clone(), context.io.clone(), context.waker.clone());
+        let remover = Remover::new(self.path.clone(), context.io.clone(), context.waker.clone());
         self.open = Some(Open { context: Arc::clone(context), letters, remover });
         Ok(())
     }
@@ -255,7 +254,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead.jsonl");
         let letters: Vec<Letter> = ["1e400", "2", "3", "4"].map(letter).into();
-        letters.iter().for_each(|letter| add(&path, letter));
+        for letter in &letters {
+            add(&path, letter);
+        }
         // What came of an earlier replay counts, and not what it was before.
         let again = Letter { replays: 1, ..letters[1].clone() };
         add(&path, &again);

@@ -39,9 +39,7 @@ impl Filter {
     /// Whether a letter meets all conditions.
     pub(super) fn takes(&self, letter: &Summary) -> bool {
         let component = self.component.as_ref();
-        let contains = |text: &String| {
-            letter.error.to_lowercase().contains(&text.to_lowercase())
-        };
+        let contains = |text: &String| letter.error.to_lowercase().contains(&text.to_lowercase());
         component.is_none_or(|name| letter.component.as_ref() == Some(name))
             && self.error.as_ref().is_none_or(contains)
             && self.since.is_none_or(|since| letter.time >= since)

@@ -1,6 +1,6 @@
 //! `galewire dlq drop`
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
@@ -17,8 +17,8 @@ Examples:
   galewire dlq drop dead.jsonl --component check --yes
   galewire dlq drop dead.jsonl --all --yes
 
-What a run adds meanwhile stays, and so do lines that are no dead letters. A crash leaves the file as it
-was, or without the letters.";
+What a run adds meanwhile stays, and so do lines that are no dead letters. A crash leaves the file
+as it was, or without the letters.";
 
 /// The arguments of `galewire dlq drop`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &DropArguments, output: &mut Output) -> anyhow::Res
         return Ok(ExitCode::Usage);
     }
     if !chosen.is_empty() {
-        let chosen: HashMap<_, _> = chosen.into_iter().map(Summary::key).collect();
+        let chosen: BTreeMap<_, _> = chosen.into_iter().map(Summary::key).collect();
         remove(file, &chosen)
             .with_context(|| format!("{} cannot be written anew", file.display()))?;
     }

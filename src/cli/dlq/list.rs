@@ -83,9 +83,8 @@ fn lines(arguments: &ListArguments, scan: &Scan, output: &mut Output) -> anyhow:
         letters.map(super::scan::Summary::key).collect();
     for entry in entries(&arguments.file)? {
         let entry = entry?;
-        let is_wanted = |letter: &crate::dead_letter::Letter| {
-            wanted.get(&letter.id) == Some(&letter.replays)
-        };
+        let is_wanted =
+            |letter: &crate::dead_letter::Letter| wanted.get(&letter.id) == Some(&letter.replays);
         if let Ok(letter) = &entry.letter
             && is_wanted(letter)
         {

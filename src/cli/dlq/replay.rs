@@ -32,10 +32,10 @@ Examples:
   galewire dlq replay dead.jsonl 3f9k2m7q4d --into word-count.toml
   galewire dlq replay dead.jsonl --component check --set bolts.check.parallelism=1
 
-The topology is run with the letters as the only input of its spouts; it ends when they are done. A letter
-is taken out of the file when all that came of it is acked. One that fails more often than `retry.max`
-says (3, where it says nothing) stays there, with its new failures. Whatever is killed meanwhile, no
-letter is lost; some may be given out twice. `write` bolts add to their files.";
+The topology is run with the letters as the only input of its spouts; it ends when they are done.
+A letter is taken out of the file when all that came of it is acked. One that fails more often than
+`retry.max` says (3, where it says nothing) stays there, with its new failures. Whatever is killed
+meanwhile, no letter is lost; some may be given out twice. `write` bolts add to their files.";
 
 /// The arguments of `galewire dlq replay`.
 #[derive(Debug, clap::Args)]

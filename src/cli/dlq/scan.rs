@@ -6,9 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::base::beginning;
-use crate::dead_letter::{
-    Entry, Letter, LetterId, LetterKey, Letters, Moment, ReadError, newest,
-};
+use crate::dead_letter::{Entry, Letter, LetterId, LetterKey, Letters, Moment, ReadError, newest};
 
 use super::super::output::Output;
 

@@ -71,7 +71,8 @@ fn pretty(letter: &Letter) -> String {
     text.push_str("values\n");
     let width = letter.fields.iter().map(String::len).max().unwrap_or(0).max(14);
     for (field, value) in letter.fields.iter().zip(&letter.values) {
-        writeln!(text, "  {field:<width$} {}", value.to_json()).expect("a string takes every write");
+        writeln!(text, "  {field:<width$} {}", value.to_json())
+            .expect("a string takes every write");
     }
     text.push_str("failures\n");
     for attempt in &letter.failures {
