@@ -34,6 +34,8 @@ mod ids_ahead;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod plan;
