@@ -40,6 +40,8 @@ mod limits;
 #[cfg(test)]
 mod orphans;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod plan;

@@ -150,16 +150,26 @@ impl Lane {
         !self.closed.is_empty() && open + self.closed_bytes.others >= self.budget
     }
 
-    /// Whether a tuple under this policy may join the open batch; if not, a flush comes first.
+    /// Whether the lane has to be made ready for a tuple under this policy: always where tuples may
+    /// be dropped.
     #[inline]
+    pub(crate) fn needs_care(&self, on_full: OnFull) -> bool {
+        !on_full.blocks() || !self.open_on_full.blocks()
+    }
+
+    /// The policy of the tuples to come; the open batch must fit.
+    pub(crate) fn set_policy(&mut self, on_full: OnFull) {
+        self.open_on_full = on_full;
+    }
+
+    /// Whether a tuple under this policy may join the open batch; if not, a flush comes first.
     pub(crate) fn fits(&self, on_full: OnFull) -> bool {
         self.open_on_full == on_full || self.open_count == 0
     }
 
     /// Puts a tuple on the lane; true where its batch is full and wants to be flushed.
     #[inline]
-    pub(crate) fn push(&mut self, tuple: Tuple, on_full: OnFull) -> bool {
-        self.open_on_full = on_full;
+    pub(crate) fn push(&mut self, tuple: Tuple) -> bool {
         match &self.destination {
             Destination::Local(_) => {
                 if self.open.capacity() == 0 {
@@ -322,14 +332,14 @@ mod tests {
         let signal = Signal::new();
         let mailbox = Arc::new(Mailbox::new(300, signal.clone()));
         let mut lane = Lane::new(TaskId(2), Destination::Local(Arc::clone(&mailbox)), 300);
-        lane.push(tuple(1), OnFull::Block);
+        lane.push(tuple(1));
         lane.flush(&signal);
         for number in 2..4 {
-            lane.push(tuple(number), OnFull::Block);
+            lane.push(tuple(number));
         }
         lane.flush(&signal);
         lane.push_mark(TaskId(1), Mark::Drain);
-        lane.push(tuple(4), OnFull::Block);
+        lane.push(tuple(4));
         let mut seen = Vec::new();
         for _ in 0..10 {
             lane.flush(&signal);

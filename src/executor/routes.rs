@@ -54,15 +54,25 @@ impl Route {
     /// as long as no other has room at once.
     #[inline]
     fn choose(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
+        if !self.on_full.blocks() {
+            return self.choose_not_spent(values, lanes, picked);
+        }
         let Self { chooser, lanes: own, on_full } = self;
         let on_full = *on_full;
-        let take = |index: usize| picked.push(Pick { lane: own[index] as u32, on_full });
+        let room = |index: usize| lanes[own[index]].has_room();
+        chooser
+            .choose(values, room, |index| picked.push(Pick { lane: own[index] as u32, on_full }));
+    }
+
+    #[inline(never)]
+    fn choose_not_spent(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
+        let Self { chooser, lanes: own, on_full } = self;
+        let on_full = *on_full;
         let has_room = |index: usize| lanes[own[index]].has_room();
-        if on_full.blocks() || (0..own.len()).any(has_room) {
-            chooser.choose(values, has_room, take);
-        } else {
-            chooser.choose(values, |index| !lanes[own[index]].is_spent(), take);
-        }
+        let one_has = (0..own.len()).any(has_room);
+        let room = |index: usize| has_room(index) || !one_has && !lanes[own[index]].is_spent();
+        chooser
+            .choose(values, room, |index| picked.push(Pick { lane: own[index] as u32, on_full }));
     }
 }
 
@@ -178,13 +188,8 @@ impl Routes {
         for number in 0..copies {
             let Pick { lane: at, on_full } = self.picked[number];
             let at = at as usize;
-            let lane = &mut self.lanes[at];
-            if !on_full.blocks() && lane.is_spent() && !self.overload.make_room(lane, at, on_full) {
-                sent.shed = sent.shed.or((on_full == OnFull::Shed).then_some(lane.task()));
+            if self.lanes[at].needs_care(on_full) && !self.prepare(at, on_full, &mut sent) {
                 continue;
-            }
-            if !lane.fits(on_full) {
-                self.flush_lane(at);
             }
             let lane = &mut self.lanes[at];
             let values = if number + 1 == copies { values.take() } else { values.clone() };
@@ -195,13 +200,29 @@ impl Routes {
             if let Some(told) = &mut told {
                 told.push(lane.task());
             }
-            if lane.push(tuple, on_full) {
+            if lane.push(tuple) {
                 self.flush_lane(at);
             }
         }
         Ok(sent)
     }
 
+    /// Makes a lane ready for a tuple under a policy; whether the tuple may go.
+    #[inline(never)]
+    fn prepare(&mut self, at: usize, on_full: OnFull, sent: &mut Sent) -> bool {
+        let lane = &mut self.lanes[at];
+        if !on_full.blocks() && lane.is_spent() && !self.overload.make_room(lane, at, on_full) {
+            sent.shed = sent.shed.or((on_full == OnFull::Shed).then_some(lane.task()));
+            return false;
+        }
+        if !lane.fits(on_full) {
+            self.flush_lane(at);
+        }
+        self.lanes[at].set_policy(on_full);
+        true
+    }
+
+    #[inline(never)]
     fn flush_lane(&mut self, at: usize) {
         let lane = &mut self.lanes[at];
         self.too_large.extend(lane.flush(&self.waiter).too_large);

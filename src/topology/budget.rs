@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::{ByteSize, ComponentIdx};
+use crate::component::{CHILD_INPUT_BYTES, CHILD_OUTPUT_BYTES};
 
 use super::plan::{Plan, PlannedComponent};
 
@@ -18,11 +19,18 @@ const HELD: u64 = 64 << 10;
 
 /// The most bytes that can wait between tasks, all workers together: a mailbox for each consuming
 /// task and each worker that feeds it, the batch that the task has in hand, what each producing task
-/// may have waiting, and a window for each link between two workers. A single tuple that is larger
-/// than its budget, what components hold themselves, and what a child process buffers come on top.
+/// may have waiting, what waits for each child process and was written by it, and a window for each
+/// link between two workers. A single tuple that is larger than its budget, and what components keep
+/// themselves, come on top.
 pub fn worst_case_bytes(plan: &Plan) -> ByteSize {
     let components = (0..plan.components.len()).map(|index| ComponentIdx(index as u16));
-    let tasks: u64 = components.map(|index| in_front(plan, index) + behind(plan, index)).sum();
+    let waiting = |index| {
+        [in_front, behind, in_pipes]
+            .map(|bytes| bytes(plan, index))
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    };
+    let tasks: u64 = components.map(waiting).fold(0, u64::saturating_add);
     ByteSize(tasks.saturating_add(links(plan).saturating_mul(plan.settings.link_window.0)))
 }
 
@@ -35,8 +43,10 @@ pub fn messages_aside(plan: &Plan, spout: ComponentIdx) -> usize {
         let component = plan.component(index);
         let held = component.options.get("max_in_flight").and_then(serde_json::Value::as_u64);
         let tasks = plan.tasks_of(index).count() as u64;
-        let waiting = in_front(plan, index) + behind(plan, index) + lanes_into(plan, index);
-        tuples += waiting / LEAST_TUPLE + tasks * held.unwrap_or(0).saturating_add(HELD);
+        let queues = [in_front, behind, in_pipes, lanes_into].map(|bytes| bytes(plan, index));
+        let waiting = queues.into_iter().fold(0, u64::saturating_add);
+        let held = held.unwrap_or(0).saturating_add(HELD).saturating_mul(tasks);
+        tuples = tuples.saturating_add(waiting / LEAST_TUPLE).saturating_add(held);
     }
     usize::try_from(tuples).unwrap_or(usize::MAX)
 }
@@ -64,7 +74,8 @@ fn in_front(plan: &Plan, index: ComponentIdx) -> u64 {
         return 0;
     }
     let tasks = plan.tasks_of(index).count() as u64;
-    tasks * feeding.saturating_mul(plan.settings.mailbox.0).saturating_add(BATCH_BYTES as u64)
+    let mailboxes = feeding.saturating_mul(plan.settings.mailbox.0);
+    tasks.saturating_mul(mailboxes.saturating_add(BATCH_BYTES as u64))
 }
 
 /// Bytes that wait on the way out of a component's tasks.
@@ -83,6 +94,16 @@ fn behind(plan: &Plan, index: ComponentIdx) -> u64 {
     };
     let others = consumers(false).saturating_mul(budget.max(BATCH_BYTES as u64));
     (plan.tasks_of(index).count() as u64).saturating_mul(blocking.saturating_add(others))
+}
+
+/// Bytes that wait for a component's child processes, or were written by them.
+fn in_pipes(plan: &Plan, index: ComponentIdx) -> u64 {
+    let children = match plan.component(index).program {
+        Some(_) => plan.tasks_of(index).count() as u64,
+        None => 0,
+    };
+    // The last frame of input may go beyond the bound by a batch.
+    children * (CHILD_INPUT_BYTES + BATCH_BYTES + CHILD_OUTPUT_BYTES) as u64
 }
 
 /// Bytes that wait on lanes into a component's tasks that do not block.

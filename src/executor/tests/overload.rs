@@ -187,8 +187,9 @@ fn marks_are_not_dropped_and_stay_where_they_are() {
     let rig = rig(OnFull::DropOldest);
     let mut lane = Lane::new(TaskId(2), Destination::Local(Arc::clone(&rig.consumer)), 2_000);
     rig.consumer.push(Delivery::Mark(TASK, Mark::Drain), 100_000, &Signal::new()).unwrap();
+    lane.set_policy(OnFull::DropOldest);
     for number in 0..10 {
-        lane.push(tuple(numbered(number)), OnFull::DropOldest);
+        lane.push(tuple(numbered(number)));
         lane.flush(&Signal::new());
         if number == 4 {
             lane.push_mark(TASK, Mark::Drain);
