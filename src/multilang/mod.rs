@@ -6,9 +6,9 @@
 
 mod command;
 mod framing;
-mod gather;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gather;
 mod inherit;
 mod install;
 mod kinds;
