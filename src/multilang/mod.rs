@@ -7,6 +7,7 @@
 mod command;
 mod framing;
 mod gather;
+mod inlet;
 mod install;
 mod kinds;
 mod lessons;
