@@ -10,6 +10,7 @@ mod framing;
 pub(crate) mod fuzz;
 mod gather;
 mod inherit;
+mod inlet;
 mod install;
 mod kinds;
 mod lessons;
