@@ -29,7 +29,7 @@ macro_rules! reasons {
 
             use super::$name;
 
-            pub(in super::super) fn serialize<S: Serializer>(
+            pub(crate) fn serialize<S: Serializer>(
                 counts: &[u64],
                 to: S,
             ) -> Result<S::Ok, S::Error> {
@@ -37,7 +37,7 @@ macro_rules! reasons {
                 to.collect_map(named.filter(|(_, count)| **count > 0))
             }
 
-            pub(in super::super) fn deserialize<'d, D: Deserializer<'d>>(
+            pub(crate) fn deserialize<'d, D: Deserializer<'d>>(
                 from: D,
             ) -> Result<Vec<u64>, D::Error> {
                 let named = BTreeMap::<String, u64>::deserialize(from)?;
