@@ -77,17 +77,17 @@ fn a_tuple_that_asks_for_too_much_memory_fails_and_the_child_lives() {
 #[test]
 fn secrets_are_kept_from_children_that_do_not_inherit_them() {
     let names = tells(
-        "' '.join(sorted(name for name in os.environ if name.split('_')[0] in ('MY', 'AWS', 'HOME', 'PATH', 'GALEWIRE', 'PYTHONPATH')))",
+        "' '.join(sorted(name for name in os.environ if name.split('_')[0] in ('MY', 'ACME', 'HOME', 'PATH', 'GALEWIRE', 'PYTHONPATH')))",
     );
     let run = |bolt: &str| {
-        let project = project(bolt, &names).env("MY_SECRET", "x").env("AWS_REGION", "y");
+        let project = project(bolt, &names).env("MY_SECRET", "x").env("ACME_REGION", "y");
         project.env("HOME", "/tmp").env("PYTHONPATH", "/nowhere").run(&[]).expect_code(0).out
     };
     let all = run("");
-    assert!(all.contains("MY_SECRET") && all.contains("AWS_REGION"), "{all}");
+    assert!(all.contains("MY_SECRET") && all.contains("ACME_REGION"), "{all}");
     assert_eq!(run("env_inherit = []"), "GALEWIRE_RUN PATH PYTHONPATH\n");
-    let some = run("env_inherit = [\"AWS_*\", \"HOME\"]\nenv = { MY_OWN = \"z\" }");
-    assert_eq!(some, "AWS_REGION GALEWIRE_RUN HOME MY_OWN PATH PYTHONPATH\n");
+    let some = run("env_inherit = [\"ACME_*\", \"HOME\"]\nenv = { MY_OWN = \"z\" }");
+    assert_eq!(some, "ACME_REGION GALEWIRE_RUN HOME MY_OWN PATH PYTHONPATH\n");
 }
 
 /// What a file is told, and whether it has a plan.
