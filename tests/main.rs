@@ -40,6 +40,8 @@ mod plan;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod requirements;
 #[cfg(test)]
 mod scaffold;

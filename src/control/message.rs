@@ -8,7 +8,7 @@ use crate::base::{BootId, Incarnation, TaskId, WorkerSlot};
 use crate::metrics::{TaskSnapshot, UserMetric};
 
 /// Counts up when a message changes its meaning; both sides must have the same.
-pub const CONTROL_VERSION: u32 = 2;
+pub const CONTROL_VERSION: u32 = 3;
 
 /// Where a worker's links end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub enum ToWorker {
         incarnations: Vec<Incarnation>,
         /// Whether spouts are to produce, or the run is already draining.
         producing: bool,
+        /// Whether the run is paused.
+        paused: bool,
     },
     /// A worker is gone; its successor will be the given incarnation.
     PeerLost {
@@ -85,6 +87,10 @@ pub enum ToWorker {
     },
     /// Spouts produce no more; the run drains.
     StopInput,
+    /// Something could not be kept alive: spouts give nothing out, and what is open stays so.
+    Pause,
+    /// The run goes on after a pause, with fresh budgets; what had failed starts again.
+    Resume,
     /// Every tuple of the run is done.
     End,
     /// Everything has ended: exit.
@@ -124,6 +130,8 @@ pub enum FromWorker {
         reason: String,
         /// More lines.
         detail: Option<String>,
+        /// Whether it had kept something in memory.
+        lost_memory: bool,
     },
     /// Nobody wants what a component makes any more: the run is over.
     Unwanted {

@@ -28,6 +28,8 @@ enum Life {
     /// Waits for its start, or its next one.
     Due(Timestamp),
     Open(Box<dyn Bolt>, Acking),
+    /// Failed, and waits for somebody to mend it; its input waits too.
+    Halted,
     GivenUp,
 }
 
@@ -110,8 +112,19 @@ impl BoltTask {
             match control {
                 Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
-                Control::Activate | Control::StopInput | Control::End => {}
+                Control::Resume => self.resume(),
+                Control::Activate | Control::StopInput | Control::Pause | Control::End => {}
             }
+        }
+    }
+
+    /// The run goes on after a pause.
+    fn resume(&mut self) {
+        self.restarts.renew();
+        if matches!(self.life, Life::Halted) {
+            self.life = Life::Due(Timestamp::default());
+            let working = self.stage == Stage::Working;
+            self.housing.enter(if working { TaskState::Starting } else { TaskState::Drained });
         }
     }
 
@@ -124,6 +137,10 @@ impl BoltTask {
                 return false;
             }
             self.open(now);
+        }
+        if matches!(self.life, Life::Halted) {
+            self.output.flush();
+            return false;
         }
         if self.output.has_room() {
             // A child is not listened to while what it emits has nowhere to go.
@@ -333,7 +350,10 @@ impl BoltTask {
                 self.housing.enter(TaskState::Failed);
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed { task, reason, detail });
+                if self.restarts.may_be_mended() {
+                    self.life = Life::Halted;
+                }
+                self.housing.send(TaskEvent::Failed { task, reason, detail, lost_memory });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -391,7 +411,7 @@ impl BoltTask {
                 // A tick that is due and cannot be given waits for the doorbell.
                 self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
             }
-            Life::GivenUp => None,
+            Life::Halted | Life::GivenUp => None,
         }
     }
 

@@ -32,6 +32,8 @@ pub enum TaskEvent {
         reason: String,
         /// More lines.
         detail: Option<String>,
+        /// Whether it had kept something in memory.
+        lost_memory: bool,
     },
     /// Nobody wants what the component makes any more: the run is over.
     Unwanted {

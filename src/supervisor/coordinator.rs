@@ -1,5 +1,6 @@
 //! The supervisor's decisions: events in, effects out. No clock, no processes, no sockets.
 
+mod pause;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use crate::topology::Plan;
 use super::event::{Finish, RunEvent, Totals};
 use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
+use pause::Pause;
 use watch::{LEAVE_WITHIN, SILENT_AND_SUSPECTED, TELL_TIMEOUTS_EVERY};
 
 /// Interrupts closer together than this are one.
@@ -29,6 +31,8 @@ pub enum Event {
     Interrupt,
     /// The time given with `--for` is up.
     TimeIsUp,
+    /// Somebody lets a paused run go on.
+    Resume,
     /// Time has passed.
     Tick,
 }
@@ -76,6 +80,7 @@ pub struct Coordinator {
     /// When workers that were told to leave and are still there are killed.
     leave_deadline: Option<Timestamp>,
     memory_lost: BTreeSet<String>,
+    pause: Pause,
     congested: Vec<TaskId>,
     next_timeouts: Timestamp,
     /// When anything was last heard; ticks come several times a second.
@@ -85,7 +90,8 @@ pub struct Coordinator {
 impl Coordinator {
     /// A run that is about to start, and its first effects.
     pub fn new(plan: Plan, now: Timestamp) -> (Self, Vec<Effect>) {
-        let slots = (0..plan.settings.workers).map(|_| Slot::new(now)).collect();
+        let policy = &plan.settings.worker_restart;
+        let slots = (0..plan.settings.workers).map(|_| Slot::new(policy.clone(), now)).collect();
         let tasks = TaskLedger::new(&plan);
         let start = (0..plan.settings.workers)
             .map(|slot| Effect::Spawn(WorkerSlot(slot), Incarnation(0), Duration::ZERO))
@@ -100,6 +106,7 @@ impl Coordinator {
             interrupted: None,
             leave_deadline: None,
             memory_lost: BTreeSet::new(),
+            pause: Pause::default(),
             congested: Vec::new(),
             next_timeouts: now + TELL_TIMEOUTS_EVERY,
             last_event: now,
@@ -132,6 +139,7 @@ impl Coordinator {
             }
             Event::Interrupt => self.interrupt(now, &mut effects),
             Event::TimeIsUp => self.stop_input("the time is up", now, &mut effects),
+            Event::Resume => self.resume(now, &mut effects),
             Event::Tick => self.tick(now, &mut effects),
         }
         self.advance(now, &mut effects);
@@ -159,7 +167,10 @@ impl Coordinator {
             FromWorker::Hello { version, address } => {
                 self.hello(slot, version, address, now, effects);
             }
-            FromWorker::State { task, state } => self.tasks.set_state(task, state),
+            FromWorker::State { task, state } => {
+                self.tasks.set_state(task, state);
+                self.note_mended(task, state, now, effects);
+            }
             FromWorker::Report { tasks, rss } => {
                 self.slots[slot.index()].rss = rss;
                 for report in tasks {
@@ -167,9 +178,11 @@ impl Coordinator {
                 }
                 self.share_congestion(effects);
             }
-            FromWorker::Failed { task, reason, detail } => {
-                let reason = format!("{} (task {task}) failed: {reason}", self.component_of(task));
-                self.finish(Finish::Failed { reason, detail }, effects);
+            FromWorker::Failed { task, reason, detail, lost_memory } => {
+                if lost_memory {
+                    self.lose_memory(task, effects);
+                }
+                self.task_failed(task, reason, detail, effects);
             }
             FromWorker::Unwanted { reason, .. } => {
                 self.finish(Finish::Unwanted { reason }, effects);
@@ -260,10 +273,10 @@ impl Coordinator {
         let incarnations = self.slots.iter().map(|slot| slot.incarnation).collect();
         let producing = self.phase == Phase::Running;
         if let Stage::Bound(address) = &self.slots[slot.index()].stage {
-            self.slots[slot.index()].stage = Stage::Running(address.clone());
-            // It had nothing to say while it waited for the others.
-            self.slots[slot.index()].heard = now;
-            let begin = ToWorker::Begin { workers, incarnations, producing };
+            let address = address.clone();
+            self.slots[slot.index()].begin(address, now);
+            let paused = self.pause.is_on();
+            let begin = ToWorker::Begin { workers, incarnations, producing, paused };
             effects.push(Effect::Send(slot, begin));
             if !self.congested.is_empty() {
                 let tasks = self.congested.clone();
@@ -324,14 +337,14 @@ impl Coordinator {
             }
             self.tasks.bury(task);
         }
-        let Some(delay) = self.slots[slot.index()].replace(now, jitter) else {
-            let reason = format!("worker {slot} ended too often, last: {how}");
-            return self.finish(Finish::Failed { reason, detail: None }, effects);
-        };
+        let delay = self.slots[slot.index()].replace(now, jitter);
         let successor = self.slots[slot.index()].incarnation;
         for other in self.running_but(slot) {
             effects.push(Effect::Send(other, ToWorker::PeerLost { slot, successor }));
         }
+        let Some(delay) = delay else {
+            return self.worker_failed(slot, &how, effects);
+        };
         effects.push(Effect::Notify(RunEvent::WorkerLost { slot, how, delay }));
         effects.push(Effect::Spawn(slot, successor, delay));
     }
@@ -363,6 +376,10 @@ impl Coordinator {
 
     /// The first one drains, a later one kills. A terminal and a parent may both pass on one Ctrl-C.
     fn interrupt(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if let Some(reason) = self.pause.reason() {
+            let reason = format!("{reason}; interrupted while the run was paused for that");
+            return self.finish(Finish::Failed { reason, detail: None }, effects);
+        }
         let first = *self.interrupted.get_or_insert(now);
         if self.phase < Phase::Draining && !self.stop_at_start {
             self.stop_input("interrupted", now, effects);

@@ -1,5 +1,6 @@
 //! What a run tells whoever watches it, and how it ends.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -99,8 +100,43 @@ pub enum RunEvent {
         /// Why.
         reason: &'static str,
     },
+    /// Something could not be kept alive: the run takes no more input and keeps what is open, until
+    /// somebody lets it go on.
+    Paused {
+        /// What failed.
+        culprit: Culprit,
+        /// Why, one line.
+        reason: String,
+        /// More lines.
+        detail: Option<String>,
+    },
+    /// The run goes on after a pause.
+    Resumed,
     /// Counters at this time.
     Progress(Totals),
+}
+
+/// What could not be kept alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// A component's task.
+    Task {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// A worker.
+    Worker(WorkerSlot),
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task { component, task } => write!(f, "{component} (task {task})"),
+            Self::Worker(slot) => write!(f, "worker {slot}"),
+        }
+    }
 }
 
 /// One component's counters over all its tasks and their lives.

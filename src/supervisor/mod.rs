@@ -4,6 +4,7 @@
 
 mod coordinator;
 mod event;
+mod hangup;
 mod ledger;
 mod process;
 mod programs;
@@ -12,7 +13,7 @@ mod run_dir;
 mod slot;
 
 pub use coordinator::{Coordinator, Effect, Event};
-pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};
+pub use event::{ComponentCounts, Culprit, Finish, Outcome, RunEvent, Totals};
 pub use programs::missing_programs;
 pub use run::{RunError, RunOptions, run};
 pub use run_dir::RunDir;

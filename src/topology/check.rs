@@ -177,7 +177,7 @@ fn planned(checker: &Checker<'_>, sorted: &[usize], index: usize) -> PlannedComp
             })
             .collect(),
         tick: component.table.duration("tick"),
-        restart: settings::restart(&component.table),
+        restart: settings::restart(&component.table, "restart"),
         retry: settings::retry(&component.table, checker.sources),
         keeps_memory: checker.keeps_memory[index],
     }

@@ -113,6 +113,7 @@ pub(crate) const SETTINGS: &[Key] = &[
         "tuples that a child process was sent and has not taken up yet",
     ),
     optional("restart", Shape::Table(&[RESTART]), "how often a component may be started again"),
+    optional("worker_restart", Shape::Table(&[RESTART]), "how often a worker may be replaced"),
     optional("retry", Shape::Table(&[RETRY]), "how often a failed message is given out again"),
 ];
 
@@ -121,6 +122,11 @@ pub(crate) const RESTART: &[Key] = &[
     optional("max", Shape::Count { least: 0, most: 1_000_000 }, "at most this often"),
     optional("within", SPAN, "within this span"),
     optional("backoff", Shape::Backoff, "least and greatest delay before a restart"),
+    optional(
+        "then",
+        Shape::Choice(&["stop", "pause"], &[]),
+        "what the run does after that: fail, or wait until somebody has mended it",
+    ),
 ];
 
 /// `retry = { … }`.

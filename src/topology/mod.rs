@@ -43,7 +43,7 @@ pub use load::{Checked, load};
 pub use overrides::Overrides;
 pub use plan::{
     Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
-    RetryPolicy, Settings,
+    RetryPolicy, Settings, Then,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
 pub use schema::schema;

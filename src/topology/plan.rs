@@ -53,8 +53,21 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Where positions of acked input are kept between runs.
     pub state_dir: PathBuf,
+    /// How often a worker may be replaced.
+    pub worker_restart: RestartPolicy,
     /// Log more, and tell children so.
     pub debug: bool,
+}
+
+/// What becomes of a run when something in it has used up its restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// The run fails.
+    #[default]
+    Stop,
+    /// The run takes no more input and keeps what is open, until somebody lets it go on.
+    Pause,
 }
 
 /// How often a component or worker may be started again.
@@ -68,6 +81,9 @@ pub struct RestartPolicy {
     pub backoff_least: Duration,
     /// Greatest delay before a restart.
     pub backoff_greatest: Duration,
+    /// What happens after that.
+    #[serde(default)]
+    pub then: Then,
 }
 
 /// How often a failed message is given out again.

@@ -6,12 +6,23 @@ use crate::base::{BootId, ByteSize, ComponentIdx};
 use crate::component::StreamDecl;
 use crate::metrics::TaskSnapshot;
 use crate::topology::{
-    Guarantee, LinkKind, PlannedComponent, PlannedTask, RestartPolicy, RetryPolicy, Settings,
+    Guarantee, LinkKind, PlannedComponent, PlannedTask, RestartPolicy, RetryPolicy, Settings, Then,
 };
 
 use super::super::event::Finish;
 use super::*;
 use crate::control::TaskReport;
+
+fn restart_policy() -> RestartPolicy {
+    let second = Duration::from_secs(1);
+    RestartPolicy {
+        max: 3,
+        within: Duration::from_secs(60),
+        backoff_least: second,
+        backoff_greatest: second,
+        then: Then::Stop,
+    }
+}
 
 fn component(name: &str, role: Role, keeps_memory: bool) -> PlannedComponent {
     let second = Duration::from_secs(1);
@@ -25,12 +36,7 @@ fn component(name: &str, role: Role, keeps_memory: bool) -> PlannedComponent {
         outputs: vec![StreamDecl::default_stream(["x"])],
         inputs: Vec::new(),
         tick: None,
-        restart: RestartPolicy {
-            max: 3,
-            within: second,
-            backoff_least: second,
-            backoff_greatest: second,
-        },
+        restart: restart_policy(),
         retry: RetryPolicy {
             max: None,
             backoff_least: second,
@@ -64,6 +70,7 @@ fn plan() -> Plan {
             executor_threads: 1,
             drain_timeout: Duration::from_secs(60),
             state_dir: PathBuf::from("/"),
+            worker_restart: restart_policy(),
             debug: false,
         },
         components: vec![
@@ -263,7 +270,11 @@ fn congestion_is_shared_once_per_change_and_counters_survive_a_worker() {
 fn a_failed_component_fails_the_run_with_its_name_and_reason() {
     let mut harness = Harness::started();
     let reason = "exited with status 1".to_owned();
-    harness.message(1, 0, FromWorker::Failed { task: TaskId(2), reason, detail: None });
+    harness.message(
+        1,
+        0,
+        FromWorker::Failed { task: TaskId(2), reason, detail: None, lost_memory: false },
+    );
     let Some(Finish::Failed { reason, .. }) = harness.finish() else { panic!("no failure") };
     assert_eq!(reason, "count (task 2) failed: exited with status 1");
 }
@@ -360,4 +371,123 @@ fn a_worker_that_does_not_leave_is_killed_and_the_run_is_complete() {
     assert_eq!(killed.first(), Some(&Effect::Kill(WorkerSlot(1))));
     harness.exited(1, 0);
     assert_eq!(harness.finish(), Some(&Finish::Complete));
+}
+
+/// A run whose components and workers pause it when their restarts are used up.
+fn that_pauses() -> Harness {
+    let mut harness = Harness::started();
+    harness.run.plan.components.iter_mut().for_each(|part| part.restart.then = Then::Pause);
+    harness.run.plan.settings.worker_restart.then = Then::Pause;
+    harness
+}
+
+fn count_fails(harness: &mut Harness) {
+    let (reason, detail) = ("exited with status 1".to_owned(), None);
+    let failed = FromWorker::Failed { task: TaskId(2), reason, detail, lost_memory: false };
+    harness.message(1, 0, failed);
+    let state = FromWorker::State { task: TaskId(2), state: RunState::Failed };
+    let mut effects = std::mem::take(&mut harness.effects);
+    harness.message(1, 0, state);
+    effects.append(&mut harness.effects);
+    harness.effects = effects;
+}
+
+#[test]
+fn a_failed_component_pauses_the_run_until_somebody_lets_it_go_on() {
+    let mut harness = that_pauses();
+    count_fails(&mut harness);
+    assert!(harness.sent(0, |message| *message == ToWorker::Pause));
+    let told = |effect: &Effect| matches!(effect, Effect::Notify(RunEvent::Paused { .. }));
+    assert!(harness.effects.iter().any(told));
+    harness.event(Event::Resume);
+    assert!(harness.sent(0, |message| *message == ToWorker::Resume));
+    assert!(harness.sent(1, |message| *message == ToWorker::Resume));
+    harness.event(Event::Resume);
+    assert_eq!(harness.effects, [], "there is nothing to go on with");
+    harness.state(2, RunState::Running);
+    harness.end_tasks();
+    assert_eq!(harness.finish(), Some(&Finish::Complete));
+}
+
+#[test]
+fn an_interrupt_ends_a_paused_run_with_the_reason() {
+    let mut harness = that_pauses();
+    count_fails(&mut harness);
+    harness.event(Event::Interrupt);
+    let Some(Finish::Failed { reason, .. }) = harness.finish() else { panic!("no failure") };
+    assert!(reason.contains("count (task 2) failed: exited with status 1"), "{reason}");
+    assert!(reason.contains("paused"), "{reason}");
+}
+
+#[test]
+fn a_pause_takes_no_time_from_the_drain() {
+    let mut harness = that_pauses();
+    harness.event(Event::TimeIsUp);
+    count_fails(&mut harness);
+    harness.now = seconds(1000);
+    harness.event(Event::Tick);
+    assert_eq!(harness.finish(), None);
+    harness.event(Event::Resume);
+    harness.now = seconds(1059);
+    harness.event(Event::Tick);
+    assert_eq!(harness.finish(), None);
+    harness.now = seconds(1060);
+    harness.event(Event::Tick);
+    assert!(matches!(harness.finish(), Some(Finish::Failed { .. })));
+}
+
+#[test]
+fn a_worker_that_is_replaced_during_a_pause_is_told_of_it_and_ends_it() {
+    let mut harness = that_pauses();
+    count_fails(&mut harness);
+    harness.exited(1, 0);
+    harness.hello(1, 1);
+    assert!(harness.sent(1, |message| matches!(message, ToWorker::Begin { paused: true, .. })));
+    // All that had failed has started again with its worker.
+    harness.state(2, RunState::Running);
+    assert!(harness.sent(0, |message| *message == ToWorker::Resume));
+}
+
+#[test]
+fn a_worker_that_is_lost_too_often_pauses_the_run_and_starts_when_it_goes_on() {
+    let mut harness = that_pauses();
+    let policy = RestartPolicy { max: 1, then: Then::Pause, ..restart_policy() };
+    harness.run.slots[1] = Slot::new(policy, seconds(0));
+    harness.exited(1, 0);
+    harness.hello(1, 1);
+    harness.exited(1, 1);
+    let spawns = |effect: &Effect| matches!(effect, Effect::Spawn(..));
+    assert!(!harness.effects.iter().any(spawns) && harness.finish().is_none());
+    assert!(harness.sent(0, |message| matches!(
+        message,
+        ToWorker::PeerLost { successor: Incarnation(2), .. }
+    )));
+    assert!(harness.sent(0, |message| *message == ToWorker::Pause));
+    harness.now = seconds(500);
+    harness.event(Event::Tick);
+    assert_eq!(harness.effects, [], "nobody waits for a hello of it");
+    harness.event(Event::Resume);
+    let spawn = Effect::Spawn(WorkerSlot(1), Incarnation(2), Duration::ZERO);
+    assert!(harness.effects.contains(&spawn));
+    harness.hello(1, 2);
+    assert!(harness.sent(1, |message| matches!(message, ToWorker::Begin { paused: false, .. })));
+}
+
+#[test]
+fn a_long_life_of_a_worker_starts_its_back_off_anew() {
+    let policy = RestartPolicy { max: 100, ..restart_policy() };
+    let mut slot =
+        Slot::new(RestartPolicy { backoff_least: Duration::from_millis(20), ..policy }, seconds(0));
+    let address = || WorkerAddress {
+        slot: WorkerSlot(0),
+        incarnation: Incarnation(0),
+        boot: BootId::random(),
+        endpoint: String::new(),
+    };
+    let mut delays = Vec::new();
+    for at in [0, 0, 0, 1000] {
+        slot.begin(address(), seconds(at));
+        delays.extend(slot.replace(seconds(at + at / 10), 1.0));
+    }
+    assert_eq!(delays.iter().map(Duration::as_millis).collect::<Vec<_>>(), [20, 40, 80, 20]);
 }

@@ -44,13 +44,13 @@ impl Coordinator {
                 Stage::Running(_) if self.phase == Phase::Leaving => leaving,
                 Stage::Running(_) => silent >= SILENT,
                 // It waits for the others, or is gone.
-                Stage::Bound(_) | Stage::Exited => false,
+                Stage::Bound(_) | Stage::Exited | Stage::Failed => false,
             };
             if hangs {
                 effects.push(Effect::Kill(WorkerSlot(number as u16)));
             }
         }
-        if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
+        if self.drain_deadline.is_some_and(|deadline| now >= deadline) && !self.pause.is_on() {
             let span = show_duration(self.plan.settings.drain_timeout);
             let reason = format!("the run did not drain within {span} (drain_timeout)");
             self.finish(Finish::Failed { reason, detail: None }, effects);
