@@ -25,7 +25,7 @@ use galewire::executor::{
 use galewire::grouping::{Grouping, GroupingName};
 use galewire::topology::{
     Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
-    RetryPolicy, Settings, Then,
+    RetryPolicy, Settings, StallPolicy, Then,
 };
 use galewire::tuple::{Tuple, Value, Values};
 use schemars::JsonSchema;
@@ -194,6 +194,7 @@ fn component(
             .collect(),
         tick: None,
         restart: restart_policy(),
+        stall: StallPolicy::default(),
         retry: RetryPolicy {
             max: None,
             backoff_least: second,

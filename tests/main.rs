@@ -46,6 +46,8 @@ mod requirements;
 #[cfg(test)]
 mod scaffold;
 #[cfg(test)]
+mod stall;
+#[cfg(test)]
 mod storm_scripts;
 #[cfg(test)]
 mod values;

@@ -48,6 +48,11 @@ pub struct TaskReport {
     pub counters: TaskSnapshot,
     /// Its input has waited for long.
     pub congested: bool,
+    /// Input waits for it, and its component is up.
+    pub wanted: bool,
+    /// The task that does not take what it emits, where that holds it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_on: Option<TaskId>,
     /// The component's own metrics.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user: BTreeMap<String, UserMetric>,
@@ -91,6 +96,18 @@ pub enum ToWorker {
     Pause,
     /// The run goes on after a pause, with fresh budgets; what had failed starts again.
     Resume,
+    /// A task makes no progress: show where its component has stopped.
+    ShowStacks {
+        /// The task.
+        task: TaskId,
+    },
+    /// Start a task's component again.
+    Restart {
+        /// The task.
+        task: TaskId,
+        /// Why, one line.
+        reason: String,
+    },
     /// Every tuple of the run is done.
     End,
     /// Everything has ended: exit.
@@ -139,6 +156,13 @@ pub enum FromWorker {
         task: TaskId,
         /// Why, one line.
         reason: String,
+    },
+    /// Where a component has stopped.
+    Stacks {
+        /// The task.
+        task: TaskId,
+        /// In the words of its language.
+        text: String,
     },
     /// A component was started again.
     Restarted {

@@ -1,5 +1,7 @@
 //! The loop of a bolt task.
 
+mod orders;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use super::emit::Output;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
 use super::life::{Death, Restarts, Verdict};
-use super::mailbox::{Control, Delivery};
+use super::mailbox::Delivery;
 use super::mark::{Mark, MarkBoard};
 use super::pause::pause;
 
@@ -104,27 +106,6 @@ impl BoltTask {
             }
             let signal = self.housing.mailbox.signal().clone();
             pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
-        }
-    }
-
-    pub(super) fn obey(&mut self) {
-        for control in self.housing.mailbox.take_control() {
-            match control {
-                Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
-                Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
-                Control::Resume => self.resume(),
-                Control::Activate | Control::StopInput | Control::Pause | Control::End => {}
-            }
-        }
-    }
-
-    /// The run goes on after a pause.
-    fn resume(&mut self) {
-        self.restarts.renew();
-        if matches!(self.life, Life::Halted) {
-            self.life = Life::Due(Timestamp::default());
-            let working = self.stage == Stage::Working;
-            self.housing.enter(if working { TaskState::Starting } else { TaskState::Drained });
         }
     }
 
@@ -412,19 +393,6 @@ impl BoltTask {
                 self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
             }
             Life::Halted | Life::GivenUp => None,
-        }
-    }
-
-    pub(super) fn show_backlog(&self) {
-        let Life::Open(bolt, _) = &self.life else {
-            return;
-        };
-        let counters = &self.housing.counters;
-        counters.pending.store(bolt.held() as u64, Relaxed);
-        counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
-        if self.taken.len() == 0 {
-            let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));
-            self.housing.status.inner_since.store(since, Relaxed);
         }
     }
 }

@@ -129,6 +129,7 @@ impl SpoutTask {
                 Control::StopInput => self.stop_input(),
                 Control::Pause => self.pause(),
                 Control::Resume => self.resume(now()),
+                Control::ShowStacks | Control::Restart(_) => {}
                 Control::End => self.stage = self.stage.max(Stage::Closing),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
                 Control::PeerLost(slot, view) => {

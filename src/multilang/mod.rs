@@ -20,6 +20,7 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+mod stacks;
 mod talk;
 #[cfg(test)]
 mod tests;

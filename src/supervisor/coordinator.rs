@@ -1,6 +1,7 @@
 //! The supervisor's decisions: events in, effects out. No clock, no processes, no sockets.
 
 mod pause;
+mod stall;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use crate::topology::Plan;
 use super::event::{Finish, RunEvent, Totals};
 use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
+use super::stall::Stalls;
 use pause::Pause;
 use watch::{LEAVE_WITHIN, SILENT_AND_SUSPECTED, TELL_TIMEOUTS_EVERY};
 
@@ -81,6 +83,8 @@ pub struct Coordinator {
     leave_deadline: Option<Timestamp>,
     memory_lost: BTreeSet<String>,
     pause: Pause,
+    stalls: Stalls,
+    cases: Vec<stall::Case>,
     congested: Vec<TaskId>,
     next_timeouts: Timestamp,
     /// When anything was last heard; ticks come several times a second.
@@ -107,6 +111,8 @@ impl Coordinator {
             leave_deadline: None,
             memory_lost: BTreeSet::new(),
             pause: Pause::default(),
+            stalls: Stalls::default(),
+            cases: Vec::new(),
             congested: Vec::new(),
             next_timeouts: now + TELL_TIMEOUTS_EVERY,
             last_event: now,
@@ -174,6 +180,7 @@ impl Coordinator {
             FromWorker::Report { tasks, rss } => {
                 self.slots[slot.index()].rss = rss;
                 for report in tasks {
+                    self.stalls.note(&report, now);
                     self.tasks.report(report);
                 }
                 self.share_congestion(effects);
@@ -187,8 +194,10 @@ impl Coordinator {
             FromWorker::Unwanted { reason, .. } => {
                 self.finish(Finish::Unwanted { reason }, effects);
             }
+            FromWorker::Stacks { task, text } => self.stacks(task, text, now, effects),
             FromWorker::Restarted { task, reason, detail, lost_memory } => {
                 let component = self.component_of(task);
+                self.forget_stall(task);
                 if lost_memory {
                     self.lose_memory(task, effects);
                 }
@@ -336,6 +345,7 @@ impl Coordinator {
                 self.lose_memory(task, effects);
             }
             self.tasks.bury(task);
+            self.forget_stall(task);
         }
         let delay = self.slots[slot.index()].replace(now, jitter);
         let successor = self.slots[slot.index()].incarnation;
@@ -446,4 +456,4 @@ impl Coordinator {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

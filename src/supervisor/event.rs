@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::base::{ExitCode, Incarnation, TaskId, WorkerSlot};
 use crate::component::Role;
 use crate::metrics::TaskSnapshot;
+use crate::topology::OnStall;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +100,25 @@ pub enum RunEvent {
     Draining {
         /// Why.
         reason: &'static str,
+    },
+    /// A task makes no progress although input waits for it.
+    Stalled {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+        /// The components whose tuples wait.
+        from: Vec<String>,
+        /// For how long.
+        span: Duration,
+        /// Bytes that wait in front of it.
+        queued_bytes: u64,
+        /// Tuples that it has in hand.
+        held: u64,
+        /// Where its program stands, where that can be told.
+        stack: Option<String>,
+        /// What is done about it.
+        then: OnStall,
     },
     /// Something could not be kept alive: the run takes no more input and keeps what is open, until
     /// somebody lets it go on.

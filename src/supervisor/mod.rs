@@ -11,6 +11,7 @@ mod programs;
 mod run;
 mod run_dir;
 mod slot;
+mod stall;
 
 pub use coordinator::{Coordinator, Effect, Event};
 pub use event::{ComponentCounts, Culprit, Finish, Outcome, RunEvent, Totals};

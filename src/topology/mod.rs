@@ -42,8 +42,8 @@ pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
 pub use overrides::Overrides;
 pub use plan::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
-    RetryPolicy, Settings, Then,
+    Guarantee, LinkKind, OnStall, Plan, PlannedComponent, PlannedInput, PlannedTask, Program,
+    RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
 pub use schema::schema;

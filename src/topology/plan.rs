@@ -86,6 +86,28 @@ pub struct RestartPolicy {
     pub then: Then,
 }
 
+/// What becomes of a task that makes no progress while input waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStall {
+    /// It is told.
+    #[default]
+    Report,
+    /// It is told, and the component is started again.
+    Restart,
+    /// The run fails.
+    Stop,
+}
+
+/// When a task counts as stalled, and what is done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StallPolicy {
+    /// No progress for this long while input waits; zero: it is not looked for.
+    pub after: Duration,
+    /// What is done.
+    pub then: OnStall,
+}
+
 /// How often a failed message is given out again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetryPolicy {
@@ -145,6 +167,9 @@ pub struct PlannedComponent {
     pub tick: Option<Duration>,
     /// When and how often it is started again.
     pub restart: RestartPolicy,
+    /// When its tasks count as stalled (bolts).
+    #[serde(default)]
+    pub stall: StallPolicy,
     /// When and how often its messages are given out again (spouts).
     pub retry: RetryPolicy,
     /// Whether a restart loses something that it keeps in memory.

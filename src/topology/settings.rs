@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::defaults;
 use super::environment::Environment;
 use super::node::Table;
-use super::plan::{Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings, Then};
+use super::plan::{
+    Guarantee, LinkKind, OnStall, RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
+};
 use super::source::Sources;
 
 /// What `[topology]` says, or else the defaults.
@@ -92,6 +94,22 @@ pub(crate) fn restart(table: &Table, key: &str) -> RestartPolicy {
         then: match table.text("then").as_ref().map(|text| text.value.as_str()) {
             Some("pause") => Then::Pause,
             _ => Then::Stop,
+        },
+    }
+}
+
+/// `stall` of a bolt, its defaults already below it. What it may take for one tuple is no stall.
+pub(crate) fn stall(component: &Table) -> StallPolicy {
+    let empty = Table::default();
+    let table = component.table("stall").unwrap_or(&empty);
+    let after = table.duration("after").unwrap_or_default();
+    let least = component.duration("timeout").unwrap_or_default();
+    StallPolicy {
+        after: if after.is_zero() { after } else { after.max(least) },
+        then: match table.text("then").as_ref().map(|text| text.value.as_str()) {
+            Some("restart") => OnStall::Restart,
+            Some("stop") => OnStall::Stop,
+            _ => OnStall::Report,
         },
     }
 }

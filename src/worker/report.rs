@@ -24,6 +24,8 @@ pub(super) fn report(
             task: handle.task,
             counters,
             congested: handle.backlog_age(now) >= message_timeout / CONGESTED_PART,
+            wanted: handle.is_wanted(),
+            blocked_on: handle.blocked_on(),
             user: handle.user_metrics.snapshot(),
         }
     });

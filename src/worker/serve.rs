@@ -252,6 +252,12 @@ impl Worker {
         }
     }
 
+    fn order(&self, task: TaskId, control: Control) {
+        if let Some(task) = self.tasks.iter().find(|handle| handle.task == task) {
+            task.mailbox.push_control(control);
+        }
+    }
+
     async fn run(mut self, mut sources: Sources) -> Result<(), WorkerError> {
         let mut reports = interval(REPORT_EVERY);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -291,6 +297,8 @@ impl Worker {
             ToWorker::StopInput => self.order_all(&Control::StopInput),
             ToWorker::Pause => self.order_all(&Control::Pause),
             ToWorker::Resume => self.order_all(&Control::Resume),
+            ToWorker::ShowStacks { task } => self.order(task, Control::ShowStacks),
+            ToWorker::Restart { task, reason } => self.order(task, Control::Restart(reason)),
             ToWorker::End => self.order_all(&Control::End),
             ToWorker::Begin { .. } | ToWorker::Exit => {}
         }
@@ -303,6 +311,7 @@ impl Worker {
                 FromWorker::Failed { task, reason, detail, lost_memory }
             }
             TaskEvent::Unwanted { task, reason } => FromWorker::Unwanted { task, reason },
+            TaskEvent::Stacks { task, text } => FromWorker::Stacks { task, text },
             TaskEvent::Restarted { task, reason, detail, lost_memory } => {
                 FromWorker::Restarted { task, reason, detail, lost_memory }
             }

@@ -38,6 +38,13 @@ pub(super) fn event(event: &RunEvent) -> Value {
             "dropped": dropped
         }),
         RunEvent::Draining { reason } => json!({"event": "draining", "reason": reason}),
+        RunEvent::Stalled { component, task, from, span, queued_bytes, held, stack, then } => {
+            json!({
+                "event": "stalled", "component": component, "task": task, "from": from,
+                "seconds": span.as_secs_f64(), "queued_bytes": queued_bytes, "held": held,
+                "stack": stack, "then": then
+            })
+        }
         RunEvent::Paused { culprit, reason, detail } => paused(culprit, reason, detail.as_deref()),
         RunEvent::Resumed => json!({"event": "resumed"}),
         RunEvent::Progress(totals) => json!({"event": "progress", "totals": totals}),

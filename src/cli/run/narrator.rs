@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::base::{ExitCode, TaskId, Timestamp, now};
+use crate::base::{ByteSize, ExitCode, TaskId, Timestamp, now};
 use crate::supervisor::{Finish, Outcome, RunEvent, Totals};
-use crate::topology::Plan;
+use crate::topology::{OnStall, Plan};
 
 use super::super::output::Output;
 use super::rates::{Rates, grouped};
@@ -190,7 +190,7 @@ impl<'a> Narrator<'a> {
     fn draw(&mut self, totals: &Totals) {
         let rates = self.rates.since_last(totals, now());
         let seconds = now().since(self.started).as_secs_f64();
-        let memory = crate::base::ByteSize(totals.rss);
+        let memory = ByteSize(totals.rss);
         let mut head = format!("{}  {seconds:.0} s  workers use {memory}", self.name);
         if let Some(paused) = &self.paused {
             head.extend(["\nPAUSED: ", paused]);
@@ -324,6 +324,10 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
             );
             (Severity::Info, text)
         }
+        RunEvent::Stalled { stack, .. } => {
+            let text = stalled(event).unwrap_or_default();
+            (Severity::Warning, with_detail(text, stack.as_deref().map(tame).as_deref()))
+        }
         RunEvent::Paused { culprit, reason, detail } => {
             let text = format!(
                 "the run is paused: {culprit} failed: {reason}\n\
@@ -337,6 +341,25 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
         }
         RunEvent::Progress(_) => return None,
     })
+}
+
+fn stalled(event: &RunEvent) -> Option<String> {
+    let RunEvent::Stalled { component, task, from, span, queued_bytes, held, then, .. } = event
+    else {
+        return None;
+    };
+    let (span, from) = (span.as_secs(), from.join(", "));
+    let waits = ByteSize(*queued_bytes);
+    let then = match then {
+        OnStall::Report => "",
+        OnStall::Restart => "; it is started again",
+        OnStall::Stop => "; the run ends",
+    };
+    Some(format!(
+        "{component} (task {task}) has made no progress for {span} s while input waits \
+         ({from} -> {component}: {waits} wait, {} in hand){then}",
+        plural(*held as usize, "tuple")
+    ))
 }
 
 /// For people whose run is paused.

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::base::{BootId, ByteSize, ComponentIdx};
+use crate::base::{BootId, ByteSize, ComponentIdx, StreamIdx};
 use crate::component::StreamDecl;
+use crate::grouping::{Grouping, GroupingName};
 use crate::metrics::TaskSnapshot;
 use crate::topology::{
-    Guarantee, LinkKind, PlannedComponent, PlannedTask, RestartPolicy, RetryPolicy, Settings, Then,
+    Guarantee, LinkKind, OnStall, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
+    RetryPolicy, Settings, StallPolicy, Then,
 };
 
 use super::super::event::Finish;
@@ -37,6 +39,7 @@ fn component(name: &str, role: Role, keeps_memory: bool) -> PlannedComponent {
         inputs: Vec::new(),
         tick: None,
         restart: restart_policy(),
+        stall: StallPolicy::default(),
         retry: RetryPolicy {
             max: None,
             backoff_least: second,
@@ -79,6 +82,33 @@ fn plan() -> Plan {
         ],
         tasks: vec![task(1, 0, 0), task(2, 1, 1)],
     }
+}
+
+/// lines -> split -> count on one worker, where bolts stall after this long.
+pub(in crate::supervisor) fn chain(after: Duration) -> Plan {
+    let mut plan = plan();
+    plan.components.insert(1, component("split", Role::Bolt, false));
+    for (number, part) in plan.components.iter_mut().enumerate().skip(1) {
+        part.stall.after = after;
+        part.inputs.push(PlannedInput {
+            from: ComponentIdx(number as u16 - 1),
+            stream: StreamIdx(0),
+            grouping: Grouping::plain(GroupingName::Shuffle),
+        });
+    }
+    plan.tasks = (0..3)
+        .map(|number| PlannedTask {
+            id: TaskId(number + 1),
+            component: ComponentIdx(number as u16),
+            index: 0,
+            worker: WorkerSlot(0),
+        })
+        .collect();
+    plan
+}
+
+pub(in crate::supervisor) fn millis(n: u64) -> Timestamp {
+    Timestamp(n * 1_000_000)
 }
 
 fn seconds(n: u64) -> Timestamp {
@@ -249,6 +279,8 @@ fn congestion_is_shared_once_per_change_and_counters_survive_a_worker() {
             task: TaskId(2),
             counters: counters.clone(),
             congested,
+            wanted: false,
+            blocked_on: None,
             user: std::collections::BTreeMap::new(),
         }],
         rss: 10,
@@ -312,7 +344,9 @@ fn a_replaced_worker_is_told_who_is_congested() {
     let mut harness = Harness::started();
     let counters = TaskSnapshot::default();
     let user = std::collections::BTreeMap::new();
-    let report = TaskReport { task: TaskId(2), counters, congested: true, user };
+    let (wanted, blocked_on) = (false, None);
+    let report =
+        TaskReport { task: TaskId(2), counters, congested: true, wanted, blocked_on, user };
     harness.message(1, 0, FromWorker::Report { tasks: vec![report], rss: 1 });
     harness.exited(0, 0);
     harness.hello(0, 1);
@@ -490,4 +524,82 @@ fn a_long_life_of_a_worker_starts_its_back_off_anew() {
         delays.extend(slot.replace(seconds(at + at / 10), 1.0));
     }
     assert_eq!(delays.iter().map(Duration::as_millis).collect::<Vec<_>>(), [20, 40, 80, 20]);
+}
+
+/// Until the counting bolt, which has input, has stood still for so long.
+fn stand_still(harness: &mut Harness, from: u64, until: u64) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for at in (from * 5)..=(until * 5) {
+        harness.now = millis(at * 200);
+        let user = std::collections::BTreeMap::new();
+        let (counters, blocked_on) = (TaskSnapshot::default(), None);
+        let report = TaskReport {
+            task: TaskId(2),
+            counters,
+            congested: false,
+            wanted: true,
+            blocked_on,
+            user,
+        };
+        harness.message(0, 0, FromWorker::Report { tasks: Vec::new(), rss: 1 });
+        harness.message(1, 0, FromWorker::Report { tasks: vec![report], rss: 1 });
+        harness.event(Event::Tick);
+        effects.append(&mut harness.effects);
+    }
+    effects
+}
+
+fn that_watches_stalls(then: OnStall) -> Harness {
+    let mut harness = Harness::started();
+    harness.run.plan.components[1].stall = StallPolicy { after: Duration::from_secs(3), then };
+    harness
+}
+
+#[test]
+fn a_stalled_component_is_asked_for_its_stacks_told_of_and_started_again() {
+    let mut harness = that_watches_stalls(OnStall::Restart);
+    let asked = Effect::Send(WorkerSlot(1), ToWorker::ShowStacks { task: TaskId(2) });
+    let effects = stand_still(&mut harness, 0, 4);
+    assert_eq!(effects.iter().filter(|effect| **effect == asked).count(), 1, "{effects:?}");
+    let text = "File \"split.py\", line 3".to_owned();
+    harness.message(1, 0, FromWorker::Stacks { task: TaskId(2), text: text.clone() });
+    let told = |effect: &Effect| match effect {
+        Effect::Notify(RunEvent::Stalled { stack, .. }) => stack.as_ref() == Some(&text),
+        _ => false,
+    };
+    assert!(harness.effects.iter().any(told), "{:?}", harness.effects);
+    assert!(
+        harness.sent(1, |message| matches!(message, ToWorker::Restart { task: TaskId(2), .. }))
+    );
+    // Where that has no effect, the task's own loop hangs.
+    let effects = stand_still(&mut harness, 4, 9);
+    assert!(effects.contains(&Effect::Kill(WorkerSlot(1))), "{effects:?}");
+}
+
+#[test]
+fn a_stalled_component_that_shows_nothing_is_told_of_all_the_same() {
+    for (then, fails) in [(OnStall::Report, false), (OnStall::Stop, true)] {
+        let mut harness = that_watches_stalls(then);
+        let effects = stand_still(&mut harness, 0, 8);
+        let told = |effect: &&Effect| {
+            matches!(effect, Effect::Notify(RunEvent::Stalled { stack: None, .. }))
+        };
+        assert_eq!(effects.iter().filter(told).count(), 1);
+        let failed = |effect: &Effect| match effect {
+            Effect::Finish(Finish::Failed { reason, .. }) => reason.contains("no progress for 3s"),
+            _ => false,
+        };
+        assert_eq!(effects.iter().any(failed), fails, "{effects:?}");
+    }
+}
+
+#[test]
+fn nothing_stalls_in_a_paused_run() {
+    let mut harness = that_watches_stalls(OnStall::Stop);
+    harness.run.plan.components[0].restart.then = Then::Pause;
+    let (reason, detail) = ("gone".to_owned(), None);
+    let failed = FromWorker::Failed { task: TaskId(1), reason, detail, lost_memory: false };
+    harness.message(0, 0, failed);
+    let effects = stand_still(&mut harness, 0, 20);
+    assert_eq!(effects, []);
 }

@@ -55,6 +55,7 @@ impl Coordinator {
             let reason = format!("the run did not drain within {span} (drain_timeout)");
             self.finish(Finish::Failed { reason, detail: None }, effects);
         }
+        self.watch_stalls(now, effects);
         if now >= self.next_timeouts {
             self.next_timeouts = now + TELL_TIMEOUTS_EVERY;
             self.tell_timeouts(effects);
