@@ -2,6 +2,7 @@
 
 mod pause;
 mod stall;
+mod stop;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -17,10 +18,7 @@ use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
 use super::stall::Stalls;
 use pause::Pause;
-use watch::{LEAVE_WITHIN, SILENT_AND_SUSPECTED, TELL_TIMEOUTS_EVERY};
-
-/// Interrupts closer together than this are one.
-const SAME_INTERRUPT: Duration = Duration::from_millis(300);
+use watch::{LEAVE_WITHIN, TELL_TIMEOUTS_EVERY};
 
 /// What the supervisor hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,14 +219,7 @@ impl Coordinator {
                 let event = RunEvent::LogDropped { component, task, repeated, dropped };
                 effects.push(Effect::Notify(event));
             }
-            FromWorker::PeerUnresponsive { slot, boot } => {
-                if let Some(peer) = self.slots.get(slot.index())
-                    && peer.address().is_some_and(|address| address.boot == boot)
-                    && now.since(peer.heard) >= SILENT_AND_SUSPECTED
-                {
-                    effects.push(Effect::Kill(slot));
-                }
-            }
+            FromWorker::PeerUnresponsive { slot, boot } => self.suspect(slot, boot, now, effects),
             FromWorker::Fatal { reason } => {
                 let reason = format!("worker {slot} cannot go on: {reason}");
                 self.finish(Finish::Failed { reason, detail: None }, effects);
@@ -382,33 +373,6 @@ impl Coordinator {
         let component = self.component_of(task);
         self.memory_lost.insert(component.clone());
         effects.push(Effect::Notify(RunEvent::MemoryLost { component, task }));
-    }
-
-    /// The first one drains, a later one kills. A terminal and a parent may both pass on one Ctrl-C.
-    fn interrupt(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if let Some(reason) = self.pause.reason() {
-            let reason = format!("{reason}; interrupted while the run was paused for that");
-            return self.finish(Finish::Failed { reason, detail: None }, effects);
-        }
-        let first = *self.interrupted.get_or_insert(now);
-        if self.phase < Phase::Draining && !self.stop_at_start {
-            self.stop_input("interrupted", now, effects);
-        } else if now.since(first) >= SAME_INTERRUPT {
-            self.finish(Finish::Killed, effects);
-        }
-    }
-
-    fn stop_input(&mut self, reason: &'static str, now: Timestamp, effects: &mut Vec<Effect>) {
-        match self.phase {
-            Phase::Starting if !self.stop_at_start => self.stop_at_start = true,
-            Phase::Running => {
-                self.phase = Phase::Draining;
-                self.send_all(&ToWorker::StopInput, effects);
-            }
-            _ => return,
-        }
-        self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
-        effects.push(Effect::Notify(RunEvent::Draining { reason }));
     }
 
     /// Moves the run on where all tasks have come far enough.

@@ -10,7 +10,7 @@ import faulthandler
 import os
 import signal
 from types import FrameType
-from typing import Callable, Optional, TextIO
+from typing import Any, Callable, List, Optional, TextIO
 
 #: So many of asyncio's tasks are shown, and so many frames of each.
 _TASKS = 20
@@ -46,7 +46,24 @@ def _show_tasks(loop: Optional[asyncio.AbstractEventLoop], file: TextIO) -> None
         return
     tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
     for task in tasks[:_TASKS]:
-        task.print_stack(limit=_FRAMES, file=file)
+        print(f"Task {task.get_name()} (most recent call last):", file=file)
+        print("\n".join(_awaits(task.get_coro())), file=file)
     if len(tasks) > _TASKS:
         print(f"and {len(tasks) - _TASKS} tasks more", file=file)
     file.flush()
+
+
+def _awaits(awaited: Any) -> List[str]:
+    """Where a coroutine waits, and what it waits for: each awaits the next."""
+    lines: List[str] = []
+    while awaited is not None and len(lines) < _FRAMES:
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(awaited, kind + "_frame")), None)
+        if kind is None:
+            lines.append(f"  {awaited!r}")
+            break
+        frame = getattr(awaited, kind + "_frame")
+        if frame is not None:
+            code = frame.f_code
+            lines.append(f'  File "{code.co_filename}", line {frame.f_lineno} in {code.co_name}')
+        awaited = getattr(awaited, "gi_yieldfrom" if kind == "gi" else kind + "_await")
+    return lines

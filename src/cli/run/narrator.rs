@@ -306,15 +306,7 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
             (Severity::Warning, timed_out(component, *count, holding))
         }
         RunEvent::LogDropped { component, task, repeated, dropped } => {
-            let what = match (repeated, dropped) {
-                (again, 0) => format!("said that {} more", times(*again)),
-                (0, many) => format!("{} came too fast and were left out", lines(*many)),
-                (again, many) => format!(
-                    "said that {} more, and {} came too fast and were left out",
-                    times(*again),
-                    lines(*many)
-                ),
-            };
+            let what = left_out(*repeated, *dropped);
             (Severity::Info, format!("{component} (task {task}): ({what})"))
         }
         RunEvent::Draining { reason } => {
@@ -377,6 +369,19 @@ fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
     };
     let messages = plural(count as usize, "message");
     format!("{messages} of {component} timed out before every bolt had acked them ({hint})")
+}
+
+/// What became of log lines that are not shown.
+fn left_out(repeated: u64, dropped: u64) -> String {
+    match (repeated, dropped) {
+        (again, 0) => format!("said that {} more", times(again)),
+        (0, many) => format!("{} came too fast and were left out", lines(many)),
+        (again, many) => format!(
+            "said that {} more, and {} came too fast and were left out",
+            times(again),
+            lines(many)
+        ),
+    }
 }
 
 fn times(count: u64) -> String {

@@ -4,7 +4,6 @@
 //! never acks for the child, and never stops feeding it because of tuples that it has not acked.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use crate::base::Timestamp;
 use crate::component::{Activity, Collector, Context, FailKind};
@@ -34,13 +33,6 @@ const FIRST: u64 = 1;
 pub(super) struct Alone {
     pub(super) id: u64,
     pub(super) taken: Option<Timestamp>,
-}
-
-impl Alone {
-    /// The same, so much later.
-    pub(super) fn put_off(self, span: Duration) -> Self {
-        Self { taken: self.taken.map(|taken| taken + span), ..self }
-    }
 }
 
 /// The session of one life of one child.

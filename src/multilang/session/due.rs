@@ -70,7 +70,6 @@ impl BoltSession {
         let pause = now.since(std::mem::replace(&mut self.last_advance, now));
         if pause >= PAUSE {
             self.open.put_off(pause);
-            self.alone = self.alone.take().map(|alone| alone.put_off(pause));
         }
     }
 
