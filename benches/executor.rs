@@ -24,7 +24,7 @@ use galewire::executor::{
 };
 use galewire::grouping::{Grouping, GroupingName};
 use galewire::topology::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
+    Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
     RetryPolicy, Settings, StallPolicy, Then,
 };
 use galewire::tuple::{Tuple, Value, Values};
@@ -159,7 +159,7 @@ impl PositionStore for Nothing {
         None
     }
 
-    fn dead_letter(&self, _: &std::path::Path, _: &str) -> std::io::Result<()> {
+    fn dead_letters(&self, _: &std::path::Path, _: &[u8]) -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -189,6 +189,7 @@ fn component(
                 from: ComponentIdx(from),
                 stream: StreamIdx(0),
                 grouping,
+                on_full: OnFull::Block,
             })
             .into_iter()
             .collect(),
@@ -241,6 +242,7 @@ fn plan(tasks: [usize; 3], guarantee: Guarantee) -> Plan {
             max_spout_pending: 4096,
             mailbox: ByteSize(256 * 1024),
             link_window: ByteSize(1 << 20),
+            link_relay: None,
             link: LinkKind::Ipc,
             executor_threads: 2,
             drain_timeout: Duration::from_secs(60),

@@ -20,6 +20,8 @@ mod clients;
 mod conformance;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod dlq;
 mod docs;
 #[cfg(test)]
 mod endings;
@@ -33,6 +35,12 @@ mod harness;
 mod ids_ahead;
 #[cfg(test)]
 mod kinds;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod orphans;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]

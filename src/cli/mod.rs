@@ -8,6 +8,8 @@ mod bolt;
 mod check;
 mod components;
 mod conformance;
+mod guard;
+mod dlq;
 mod main;
 mod new;
 mod output;

@@ -1,6 +1,7 @@
 //! What a component is: the [`Spout`] and [`Bolt`] traits, what they emit through, what they are told,
 //! and the registry of kinds. Nothing here runs a component.
 
+mod buffers;
 mod collector;
 mod context;
 mod error;
@@ -8,6 +9,7 @@ mod registry;
 mod report;
 mod traits;
 
+pub use buffers::{CHILD_INPUT_BYTES, CHILD_OUTPUT_BYTES};
 pub use collector::{
     Collector, Emission, EmitError, Emitter, MessageId, SpoutCollector, SpoutEmission,
     SpoutEmitter, Tasks,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::Timestamp;
+use crate::dead_letter::Letter;
 use crate::tuple::Tuple;
 
 use super::{Collector, ComponentError, Context, FailKind, MessageId, SpoutCollector};
@@ -97,6 +98,11 @@ pub trait Spout: Send {
     /// was put aside as a dead letter. By default the same as `ack`.
     fn settle(&mut self, id: MessageId) {
         self.ack(id);
+    }
+
+    /// The dead letter that a message is the replay of, for one that fails again.
+    fn letter(&self, _id: MessageId) -> Option<Arc<Letter>> {
+        None
     }
 
     /// Called after the waker rang: what arrived from elsewhere may be emitted.
@@ -194,6 +200,12 @@ pub trait Bolt: Send {
     /// How many tuples it holds that are neither acked nor failed.
     fn held(&self) -> usize {
         0
+    }
+
+    /// Whether something beside the task's loop works on what it was given: a child, a disk. Time in
+    /// which it does is the task's busy time.
+    fn works(&self) -> bool {
+        self.held() > 0
     }
 
     /// Since when the oldest tuple waits inside that nothing has begun to work on (a child's pipe).

@@ -14,6 +14,7 @@ use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::emit::Output;
+use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
 use super::life::{Death, Restarts, Verdict};
@@ -91,9 +92,11 @@ impl BoltTask {
     pub(crate) async fn run(mut self) {
         loop {
             self.obey();
-            let worked = self.turn(now());
+            let at = now();
+            self.housing.turn_to(Occupation::Busy, at);
+            let worked = self.turn(at);
             if matches!(self.life, Life::GivenUp) {
-                return;
+                return self.housing.close_hours();
             }
             self.show_backlog();
             if worked {
@@ -102,10 +105,28 @@ impl BoltTask {
             }
             if self.stage == Stage::Closed && self.output.is_clear() {
                 self.housing.enter(TaskState::Ended);
-                return;
+                return self.housing.close_hours();
+            }
+            let waits = self.waits_for();
+            if waits != Occupation::Busy {
+                self.housing.turn_to(waits, now());
             }
             let signal = self.housing.mailbox.signal().clone();
             pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
+        }
+    }
+
+    /// What it is at while its loop waits.
+    pub(super) fn waits_for(&self) -> Occupation {
+        let Life::Open(bolt, _) = &self.life else {
+            return Occupation::Idle;
+        };
+        if !self.output.has_room() || self.stage == Stage::Closed {
+            Occupation::Blocked
+        } else if !bolt.ready() || bolt.works() {
+            Occupation::Busy
+        } else {
+            Occupation::Idle
         }
     }
 

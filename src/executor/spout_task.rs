@@ -1,5 +1,6 @@
 //! The loop of a spout task, with the ledger of its roots.
 
+mod burial;
 mod paused;
 mod roots;
 
@@ -8,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ack::{AckBatch, Ledger, Touched};
-use crate::base::{Timestamp, now};
+use crate::base::{TaskId, Timestamp, now};
 use crate::component::{
     Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector, Tasks,
 };
@@ -16,6 +17,7 @@ use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
 use super::emit::Output;
+use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
@@ -24,6 +26,8 @@ use super::pause::{pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
 use paused::Input;
+
+use burial::Burials;
 
 /// Messages asked for at a time.
 const BATCH: usize = 256;
@@ -52,9 +56,10 @@ enum Stage {
 
 pub(crate) struct SpoutTask {
     pub(super) housing: Housing,
-    output: Output,
+    pub(super) output: Output,
     ledger: Ledger<Kept>,
     replays: Replays,
+    burials: Burials,
     life: Life,
     restarts: Restarts,
     lives: u32,
@@ -69,6 +74,7 @@ pub(crate) struct SpoutTask {
     /// Something was acked since the position was last asked for.
     unsaved: bool,
     done: Vec<MessageId>,
+    shed: Vec<(Kept, TaskId)>,
     acks: Vec<AckBatch>,
 }
 
@@ -81,6 +87,7 @@ impl SpoutTask {
             output,
             ledger: Ledger::new(fastrand::u32(..)),
             replays,
+            burials: Burials::default(),
             life: Life::Due(Timestamp::default()),
             restarts,
             lives: 0,
@@ -92,6 +99,7 @@ impl SpoutTask {
             next_save: Timestamp::default(),
             unsaved: false,
             done: Vec::new(),
+            shed: Vec::new(),
             acks: Vec::new(),
         }
     }
@@ -100,9 +108,11 @@ impl SpoutTask {
     pub(crate) async fn run(mut self) {
         loop {
             self.obey();
-            let worked = self.turn(now());
+            let at = now();
+            self.housing.turn_to(Occupation::Busy, at);
+            let worked = self.turn(at);
             match self.life {
-                Life::GivenUp => return,
+                Life::GivenUp => return self.housing.close_hours(),
                 _ if worked => {
                     tokio::task::yield_now().await;
                     continue;
@@ -111,7 +121,11 @@ impl SpoutTask {
             }
             if self.stage == Stage::Closed && self.output.is_clear() {
                 self.housing.enter(TaskState::Ended);
-                return;
+                return self.housing.close_hours();
+            }
+            let waits = self.waits_for();
+            if waits != Occupation::Busy {
+                self.housing.turn_to(waits, now());
             }
             let signal = self.housing.mailbox.signal().clone();
             let rung = pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
@@ -119,6 +133,22 @@ impl SpoutTask {
                 // Rung before its time: something may have arrived.
                 self.ask_at = Timestamp::default();
             }
+        }
+    }
+
+    /// What it is at while its loop waits.
+    pub(super) fn waits_for(&self) -> Occupation {
+        let Life::Open(spout) = &self.life else {
+            return Occupation::Idle;
+        };
+        let producing = self.input.active && self.stage == Stage::Producing;
+        if !self.output.has_room() || producing && self.pending() >= self.housing.max_pending {
+            Occupation::Blocked
+        } else if producing && !spout.ready() {
+            // Its child has been asked.
+            Occupation::Busy
+        } else {
+            Occupation::Idle
         }
     }
 
@@ -178,9 +208,12 @@ impl SpoutTask {
             self.open(now);
         }
         self.settle_done();
+        self.settle_shed(now);
         let mut worked = self.replay(now);
         worked |= self.produce(now);
         self.settle_done();
+        self.settle_shed(now);
+        self.write_letters(now);
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
@@ -191,7 +224,11 @@ impl SpoutTask {
     }
 
     fn pending(&self) -> usize {
-        self.ledger.len() + self.replays.len()
+        self.ledger.len() + self.replays.len() + self.burials.len()
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open(_))
     }
 
     fn open(&mut self, now: Timestamp) {
@@ -237,7 +274,7 @@ impl SpoutTask {
     fn may_send(&self) -> bool {
         !self.input.paused
             && self.output.has_room()
-            && self.ledger.len() < self.housing.shop.settings.max_spout_pending
+            && self.ledger.len() < self.housing.max_pending
     }
 
     fn replay(&mut self, now: Timestamp) -> bool {
@@ -247,7 +284,8 @@ impl SpoutTask {
                 break;
             };
             worked = true;
-            TaskCounters::add(&self.housing.counters.replayed, 1);
+            let is_first = kept.is_letter && kept.failures == 0;
+            TaskCounters::add(&self.housing.counters.replayed, u64::from(!is_first));
             if let Err(error) = self.spout_output(now).1.send_kept(kept, Tasks::Any) {
                 let message = format!("a message could not be given out again: {error}");
                 self.housing.context.reporter.error(&message, None);
@@ -293,12 +331,11 @@ impl SpoutTask {
         if !ready || !self.input.active || self.stage > Stage::Producing || !self.may_send() {
             return 0;
         }
-        let max = self.housing.shop.settings.max_spout_pending;
-        max.saturating_sub(self.pending()).min(BATCH)
+        self.housing.max_pending.saturating_sub(self.pending()).min(BATCH)
     }
 
     fn spout_output(&mut self, now: Timestamp) -> (&mut Life, SpoutOutput<'_>) {
-        let Self { housing, output, ledger, life, done, lives, .. } = self;
+        let Self { housing, output, ledger, life, done, shed, lives, .. } = self;
         let tracking = housing.shop.settings.guarantee == Guarantee::AtLeastOnce;
         let out = SpoutOutput {
             task: housing.context.task,
@@ -309,6 +346,7 @@ impl SpoutTask {
             now,
             life: *lives,
             done,
+            shed,
         };
         (life, out)
     }
@@ -407,6 +445,7 @@ impl SpoutTask {
         }
         let replay = self.replays.next_due().filter(|_| self.may_send());
         let ask = Some(self.ask_at).filter(|at| at.0 > 0 && self.wanted() > 0);
+        let replay = sooner(replay, self.burials.due());
         let save = Some(self.next_save).filter(|_| self.stage < Stage::Closing && self.unsaved);
         sooner(timeout, sooner(replay, sooner(ask, save)))
     }

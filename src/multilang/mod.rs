@@ -6,9 +6,14 @@
 
 mod command;
 mod framing;
+mod gather;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod inherit;
 mod install;
 mod kinds;
 mod lessons;
+mod limits;
 mod message;
 mod msgpack;
 mod options;
@@ -20,6 +25,7 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+mod spawn;
 mod stacks;
 mod talk;
 #[cfg(test)]
@@ -29,6 +35,7 @@ mod trace;
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use install::{InstallError, install, install_node, install_python, make_venv};
 pub use kinds::{CommandBolt, CommandSpout, register};
+pub use limits::Limits;
 pub use msgpack::MsgpackError;
 pub use options::{CommandOptions, Language, TaskIds};
 pub use sdk::{SdkError, fingerprint, unpack};
@@ -36,4 +43,6 @@ pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;
 pub use talk::{Said, Talk};
+#[cfg(test)]
+pub(crate) use tests::unquote;
 pub use trace::TRACE_PREFIX;

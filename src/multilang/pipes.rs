@@ -8,16 +8,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
 use crate::base::Signal;
+use crate::component::{CHILD_INPUT_BYTES, CHILD_OUTPUT_BYTES};
 
-/// Bytes of output that wait for the component's loop before the pipe is left to fill.
-const MAX_OUTPUT: usize = 1 << 20;
-/// Bytes of input that wait for the child before the component is not ready for more.
-const MAX_INPUT: usize = 256 << 10;
 /// Lines of stderr that are kept to explain a death.
 const STDERR_LINES: usize = 20;
 
@@ -102,6 +100,8 @@ pub(super) struct Pipes {
     work: Notify,
     output_end: Notify,
     wish: watch::Sender<Wish>,
+    /// The child has plenty to do and waits for no answer.
+    patient: AtomicBool,
     waker: Signal,
 }
 
@@ -114,6 +114,7 @@ impl Pipes {
             work: Notify::new(),
             output_end: Notify::new(),
             wish: watch::Sender::new(Wish::Run),
+            patient: AtomicBool::new(false),
             waker,
         }
     }
@@ -132,6 +133,17 @@ impl Pipes {
         drop(state);
         self.space.notify_one();
         Some(chunk)
+    }
+
+    /// Says whether the child has plenty to do and waits for no answer, so that its output may
+    /// gather for a moment.
+    pub(super) fn set_patient(&self, patient: bool) {
+        self.patient.store(patient, Ordering::Relaxed);
+    }
+
+    /// See [`Pipes::set_patient`].
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient.load(Ordering::Relaxed)
     }
 
     /// Whether output waits.
@@ -167,7 +179,7 @@ impl Pipes {
 
     /// Whether the child should be given more; the waker rings when that changes to true.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().input_bytes < MAX_INPUT
+        self.lock().input_bytes < CHILD_INPUT_BYTES
     }
 
     /// Wishes for an end; a wish for less than was wished already is ignored.
@@ -256,7 +268,7 @@ impl Pipes {
         loop {
             {
                 let mut state = self.lock();
-                let free = state.output_bytes < MAX_OUTPUT || state.orphaned;
+                let free = state.output_bytes < CHILD_OUTPUT_BYTES || state.orphaned;
                 state.reader_waits_for_space = !free;
                 if free {
                     return;
@@ -327,9 +339,9 @@ impl Pipes {
     /// Bytes have gone into the pipe.
     pub(super) fn written(&self, count: usize) {
         let mut state = self.lock();
-        let was_full = state.input_bytes >= MAX_INPUT;
+        let was_full = state.input_bytes >= CHILD_INPUT_BYTES;
         state.input_bytes -= count.min(state.input_bytes);
-        let rings = was_full && state.input_bytes < MAX_INPUT;
+        let rings = was_full && state.input_bytes < CHILD_INPUT_BYTES;
         drop(state);
         if rings {
             self.waker.ring();

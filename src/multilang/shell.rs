@@ -85,6 +85,11 @@ impl Life {
         self.process.pipes().send(urgent, data);
     }
 
+    /// Says whether the child has plenty to do and waits for no answer.
+    pub(super) fn set_patient(&self, patient: bool) {
+        self.process.pipes().set_patient(patient);
+    }
+
     /// Whether the pipe takes more.
     pub(super) fn has_room(&self) -> bool {
         self.process.pipes().has_room()
@@ -130,7 +135,10 @@ impl Life {
                     Some(pipe) => format!("closed its {pipe} and had to be ended"),
                     None => how_it_ended(status),
                 };
-                let message = format!("{} {how}", self.shown());
+                let stderr = self.process.pipes().last_stderr().join("\n");
+                let words = [stderr.as_str(), last_error.unwrap_or_default()];
+                let limit = self.command.limits.explain(status, words);
+                let message = format!("{} {how}{}", self.shown(), limit.unwrap_or_default());
                 self.explained(ComponentError::restart(message), last_error)
             }
         })

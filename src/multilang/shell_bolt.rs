@@ -74,6 +74,7 @@ impl Open {
         if let Err(error) = session.advance(at, life.has_room(), out) {
             return Err(life.given_up(&error, session.desk().last_error()));
         }
+        life.set_patient(session.is_patient());
         life.send(session.outbox());
         Ok(())
     }
@@ -161,6 +162,10 @@ impl Bolt for ShellBolt {
 
     fn held(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.session.held())
+    }
+
+    fn works(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.session.works())
     }
 
     fn waiting_since(&self) -> Option<Timestamp> {

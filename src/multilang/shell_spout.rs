@@ -90,6 +90,7 @@ impl Open {
         if let Err(error) = session.advance(at) {
             return Err(life.given_up(&error, session.desk().last_error()));
         }
+        life.set_patient(session.is_patient());
         life.send(session.outbox());
         Ok(())
     }

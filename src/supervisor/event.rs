@@ -170,6 +170,21 @@ pub struct ComponentCounts {
     pub tasks: usize,
     /// The sums.
     pub counters: TaskSnapshot,
+    /// Where the time of each task has gone, as far as its loop has begun.
+    pub time: Vec<TaskTime>,
+}
+
+/// What parts of its loop's time a task was at what; together they are 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TaskTime {
+    /// The task.
+    pub task: TaskId,
+    /// It had work, or its child or disk had.
+    pub busy: f64,
+    /// It waited for room downstream.
+    pub blocked: f64,
+    /// It had nothing to do.
+    pub idle: f64,
 }
 
 /// All components' counters, producers before consumers.

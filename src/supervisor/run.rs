@@ -19,6 +19,7 @@ use super::coordinator::{Coordinator, Effect, Event};
 use super::event::{Finish, Outcome, RunEvent};
 use super::hangup::Hangup;
 use super::process::{WorkerCommand, describe};
+use super::strays::Strays;
 
 /// Events that may wait for the loop; readers wait beyond that.
 const EVENTS: usize = 1024;
@@ -279,7 +280,8 @@ impl Run {
             Ok(child) => {
                 let (kill, killed) = oneshot::channel();
                 worker.kill = Some(kill);
-                let watching = watch(child, slot, incarnation, killed, heard);
+                let strays = Strays { run_dir: self.command.run_dir.clone(), io: self.io.clone() };
+                let watching = watch(child, slot, incarnation, killed, strays, heard);
                 self.io.spawn(Job::Vital("worker watch"), watching);
             }
             Err(error) => {
@@ -350,14 +352,17 @@ async fn tell(to: &Sender<Heard>, heard: Heard) {
     }
 }
 
-/// Waits for a worker's end; kills it when told to. It is reaped either way.
+/// Waits for a worker's end; kills it when told to. It is reaped either way, and nothing that it has
+/// started is left when its end is told.
 async fn watch(
     mut child: Child,
     slot: WorkerSlot,
     incarnation: Incarnation,
     killed: oneshot::Receiver<()>,
+    strays: Strays,
     heard: Sender<Heard>,
 ) {
+    let pid = child.id();
     let status = tokio::select! {
         status = child.wait() => status,
         Ok(()) = killed => {
@@ -367,6 +372,9 @@ async fn watch(
             child.wait().await
         }
     };
+    if let Some(pid) = pid {
+        strays.end(pid).await;
+    }
     tell(&heard, Heard::Ended(slot, incarnation, describe(status))).await;
 }
 

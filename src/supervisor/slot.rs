@@ -95,3 +95,35 @@ impl Slot {
         failed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::topology::Then;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_lived_for_long_is_replaced_as_soon_as_the_first() {
+        let second = Duration::from_secs(1);
+        let mut now = Timestamp::default();
+        let policy = RestartPolicy {
+            max: 10,
+            within: second * 300,
+            backoff_least: Duration::from_millis(20),
+            backoff_greatest: second * 5,
+            then: Then::Stop,
+        };
+        let mut slot = Slot::new(policy, now);
+        let delays: Vec<_> = [second, second, second, second * 6, second]
+            .into_iter()
+            .map(|life| {
+                slot.began = Some(now);
+                now = now + life;
+                let delay = slot.replace(now, 1.0).unwrap();
+                now = now + delay;
+                delay.as_millis()
+            })
+            .collect();
+        assert_eq!(delays, [20, 40, 80, 20, 40]);
+    }
+}

@@ -1,6 +1,7 @@
 //! The plan: what the engine runs. Complete, checked, and the same on every worker.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ByteSize, ComponentIdx, StreamIdx, TaskId, WorkerSlot};
 use crate::component::{Role, StreamDecl};
 use crate::grouping::Grouping;
+
+use super::on_full::OnFull;
 
 /// What is promised for tracked tuples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,8 @@ pub struct Settings {
     pub link_window: ByteSize,
     /// What carries the links.
     pub link: LinkKind,
+    /// Where others connect to worker 0, and a port higher to each further one, if not to their own ports.
+    pub link_relay: Option<SocketAddr>,
     /// Threads that run tasks, per worker; 0: as many as there are cores.
     pub executor_threads: usize,
     /// How long a drain may take at the end before the run is given up.
@@ -118,7 +123,22 @@ pub struct RetryPolicy {
     /// Greatest delay.
     pub backoff_greatest: Duration,
     /// Where messages go whose retries are spent.
-    pub dead_letter: Option<PathBuf>,
+    pub dead_letter: Option<DeadLetters>,
+}
+
+/// Where messages go whose retries are spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetters {
+    /// A file, one JSON object a line.
+    File(PathBuf),
+    /// A stream of the spout, with [`DeadLetters::FIELDS`].
+    Stream(String),
+}
+
+impl DeadLetters {
+    /// The fields of a stream of dead letters.
+    pub const FIELDS: [&'static str; 4] = ["values", "component", "error", "letter"];
 }
 
 /// The program that a multilang component runs, for people and for the check before the start.
@@ -130,6 +150,9 @@ pub struct Program {
     pub dir: PathBuf,
     /// Variables set beside the inherited ones.
     pub env: BTreeMap<String, String>,
+    /// What it may take of the machine and see of the environment, where the file says so; for people.
+    #[serde(default)]
+    pub bounds: Vec<String>,
 }
 
 /// A subscription.
@@ -141,6 +164,9 @@ pub struct PlannedInput {
     pub stream: StreamIdx,
     /// Who gets a tuple.
     pub grouping: Grouping,
+    /// What becomes of a tuple when the way to its task is full.
+    #[serde(default)]
+    pub on_full: OnFull,
 }
 
 /// A component of the plan.

@@ -1,5 +1,6 @@
 //! `[topology]` and the policies of components, from checked tables to the plan's types.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use super::defaults;
 use super::environment::Environment;
 use super::node::Table;
 use super::plan::{
-    Guarantee, LinkKind, OnStall, RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
+    DeadLetters, Guarantee, LinkKind, OnStall, RestartPolicy, RetryPolicy, Settings, StallPolicy,
+    Then,
 };
 use super::source::Sources;
 
@@ -39,12 +41,18 @@ pub(crate) fn settings(
             Some("tcp") => LinkKind::Tcp,
             _ => LinkKind::Ipc,
         },
+        link_relay: word("link_relay").and_then(|text| relay_address(&text)),
         executor_threads: read(table, "executor_threads", Table::number) as usize,
         drain_timeout: read(table, "drain_timeout", Table::duration),
         state_dir: state_dir(table, name, dir, sources, environment),
         worker_restart: restart(table, "worker_restart"),
         debug: read(table, "debug", Table::flag),
     }
+}
+
+/// An address of this machine: links have no authentication.
+pub(crate) fn relay_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
 }
 
 fn state_dir(
@@ -123,8 +131,14 @@ pub(crate) fn retry(component: &Table, sources: &Sources) -> RetryPolicy {
         max: table.number("max").map(|max| max as u32),
         backoff_least,
         backoff_greatest,
-        dead_letter: table
-            .text("dead_letter")
-            .map(|path| sources.dir_of(path.span).join(path.value)),
+        dead_letter: dead_letters(table, sources),
     }
+}
+
+fn dead_letters(retry: &Table, sources: &Sources) -> Option<DeadLetters> {
+    if let Some(path) = retry.text("dead_letter") {
+        return Some(DeadLetters::File(sources.dir_of(path.span).join(path.value)));
+    }
+    let stream = retry.table("dead_letter")?.text("stream")?;
+    Some(DeadLetters::Stream(stream.value))
 }

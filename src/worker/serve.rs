@@ -135,7 +135,7 @@ async fn serve(
         let bound = Transport::bind(settings, inbox.clone(), notify, runtimes.io()).await?;
         let transport = Arc::new(bound);
         inbox.set_transport(Arc::clone(&transport));
-        let endpoint = transport.address().endpoint;
+        let endpoint = relayed(options.slot, &plan).unwrap_or(transport.address().endpoint);
         (Some(transport), endpoint)
     } else {
         (None, String::new())
@@ -185,6 +185,13 @@ async fn serve(
     }
     worker.order_all(&if producing { Control::Activate } else { Control::StopInput });
     worker.run(Sources { control, lines, tasks, transport: transport_source }).await
+}
+
+/// Where others are told to connect to, if not to the worker's own socket.
+fn relayed(slot: WorkerSlot, plan: &Plan) -> Option<String> {
+    let mut relay = plan.settings.link_relay?;
+    relay.set_port(relay.port().checked_add(slot.0)?);
+    Some(format!("tcp://{relay}"))
 }
 
 fn transport_options(options: &WorkerOptions, plan: &Plan, boot: BootId) -> TransportOptions {

@@ -249,7 +249,7 @@ fn with_detail(text: String, detail: Option<&str>) -> String {
 }
 
 /// What a component said, without what would move a terminal's cursor or change its colours.
-fn tame(text: &str) -> Cow<'_, str> {
+pub(in super::super) fn tame(text: &str) -> Cow<'_, str> {
     let wild = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     if !text.contains(wild) {
         return Cow::Borrowed(text);

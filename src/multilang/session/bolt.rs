@@ -18,7 +18,7 @@ use super::desk::Desk;
 use super::due::{ALONE, CHECK};
 use super::flow::Flow;
 use super::handshake::seconds;
-use super::listen::{Heard, listen};
+use super::listen::listen;
 use super::liveness::Liveness;
 use super::marks::Mark;
 use super::open::{OpenTuple, OpenTuples};
@@ -28,6 +28,8 @@ use super::streams::Streams;
 
 /// The number of the first tuple in a child's life.
 const FIRST: u64 = 1;
+/// Tuples in a child's pipe that keep it busy for longer than its output may gather.
+const PLENTY: u64 = 64;
 /// A suspect that the child has for itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alone {
@@ -58,6 +60,8 @@ pub struct BoltSession {
     pub(super) ignored_sync: bool,
     /// It has answered a heartbeat in its life, so it knows what they are.
     pub(super) synced: bool,
+    /// It was answered on request since this was last looked at.
+    pub(super) asked: bool,
     pub(super) greeted: bool,
     pub(super) keeps_memory: bool,
     /// The process that shows its stacks when it is asked.
@@ -107,6 +111,7 @@ impl BoltSession {
             after_error: false,
             ignored_sync: false,
             synced: false,
+            asked: false,
             greeted: false,
             keeps_memory: false,
             shows_stacks: None,
@@ -146,6 +151,12 @@ impl BoltSession {
     /// Tuples that are neither acked nor failed.
     pub fn held(&self) -> usize {
         self.open.len() + self.waiting.len()
+    }
+
+    /// Whether the child has been given a tuple that it is not known to have taken up. What it keeps
+    /// unacked beyond that, as a join does, is no work.
+    pub fn works(&self) -> bool {
+        self.flow.in_flight() > 0 || !self.waiting.is_empty() || self.alone.is_some()
     }
 
     /// Since when the oldest tuple waits behind the one that the child has in hand.
@@ -296,16 +307,9 @@ impl BoltSession {
     ) -> Result<(), SessionError> {
         self.liveness.heard(now);
         let mut framer = std::mem::take(&mut self.framer);
-        let result = listen(&mut framer, chunk, |heard| match heard {
-            Heard::Message(message) => self.hear(message, now, out),
-            Heard::Stray(text) => {
-                self.desk.stray(text);
-                Ok(())
-            }
-            Heard::Unreadable(frame) => {
-                self.desk.unreadable(frame);
-                Ok(())
-            }
+        let result = listen(&mut framer, chunk, |heard| match heard.for_session(&mut self.desk) {
+            Some(message) => self.hear(message, now, out),
+            None => Ok(()),
         });
         self.framer = framer;
         self.refill(out);
@@ -335,6 +339,12 @@ impl BoltSession {
         if let Some(Piece::Stray(text) | Piece::Frame(text)) = self.framer.finish() {
             self.desk.stray(&text);
         }
+    }
+
+    /// Whether the child has plenty to do and waits for no answer; asked once a turn.
+    pub(crate) fn is_patient(&mut self) -> bool {
+        let asked = std::mem::replace(&mut self.asked, false);
+        !asked && self.flow.in_flight() >= PLENTY && self.waiting.is_empty()
     }
 
     /// Whether the child has taken any tuple.

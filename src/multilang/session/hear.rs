@@ -197,6 +197,7 @@ impl BoltSession {
         };
         self.send_emission(emission, emit.stream.as_deref(), &ids, out);
         if wants_tasks && early.is_none() {
+            self.asked = true;
             self.outbox.task_ids(&tasks);
         }
         Ok(())
