@@ -26,6 +26,7 @@ def main() -> int:
             print(f"{case.name:10} {case.summary}\n{'':10} {', '.join(case.faults)}")
         return 0
     cases = [named(name) for name in options.case or []] or CASES
+    cases = [case for case in cases if case.name not in (options.skip or [])]
     report = Report(options.seed)
     if options.round is not None:
         planned = [plan_round(options.seed, options.round, cases[0], options.tuples, options.faults)]
@@ -72,6 +73,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=1000, help="at least so many")
     parser.add_argument("--tuples", type=int, default=10_000_000, help="at least so many at the sinks")
     parser.add_argument("--case", action="append", help="only this topology; can be given again")
+    parser.add_argument("--skip", action="append", help="not this topology; can be given again")
     parser.add_argument("--round", type=int, help="only this round, to repeat it")
     parser.add_argument("--round-faults", type=int, default=25, help="faults of a round")
     parser.add_argument("--round-tuples", type=int, default=250_000, help="tuples of a round")

@@ -278,20 +278,19 @@ class World:
         self._undo.clear()
         self._watches.clear()
         self.sink.look(time.monotonic())
-        if self._ends and code in self._ends.ends:
-            reached = code == 0 and self.engine.counter("spout", "acked") >= self.round.lines
+        reason = str(finished.get("reason") if finished else "; ".join(self.engine.said[-3:]))
+        # It is documented that this fails a run. Nothing may be missing all the same: nothing is final here.
+        last_step = code == 1 and LAST_STEP in reason and self.outcome.fired["kill-worker"] > 0
+        self._tell(f"the run has ended with {code}: {reason}")
+        if self._ends and (code in self._ends.ends or last_step):
             for path, end in self.sink.half_lines().items():
                 self._half_lines[path].append(end)
-            self._tell(f"the run has ended with {code}")
-            if reached and not self._missing():
+            acked = self.engine.counter("spout", "acked")
+            if code == 0 and acked >= self.round.lines and not self._missing():
                 return False
             self._start_run()
             return True
-        reason = finished.get("reason") if finished else "; ".join(self.engine.said[-3:])
-        if code == 1 and LAST_STEP in str(reason) and self.outcome.fired["kill-worker"]:
-            # It is documented that this fails a run. Nothing may be missing all the same: nothing is final here.
-            self._tell(f"the run has ended with {code}: {reason}")
-        elif code != 0:
+        if code != 0 and not last_step:
             self._problem(f"the run ended with exit code {code}: {reason}")
         return False
 

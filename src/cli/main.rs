@@ -10,7 +10,9 @@ use crate::topology::DEFAULTS_TOML;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
-use super::{bolt, check, components, conformance, dlq, guard, new, plan, run, schema, sdk, worker};
+use super::{
+    bolt, check, components, conformance, dlq, guard, new, plan, run, schema, sdk, worker,
+};
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {

@@ -129,10 +129,10 @@ mod tests {
         let path = folder.path().join("control.sock");
         let listener = Listener::bind(&path).unwrap();
         let (_kept, mut sender) = connect::<String, String>(&path).await.unwrap();
-        let (mut received, _back) = listener.accept::<String, String>().await.unwrap();
+        let (mut received, back) = listener.accept::<String, String>().await.unwrap();
         // Two quotes belong to it.
         let greatest = "x".repeat(MAX_MESSAGE - 2);
-        let more = format!("{greatest}xx");
+        let more = format!("{greatest}{}", "x".repeat(64 << 10));
         let sent = greatest.clone();
         let sending = async {
             sender.send(&sent).await.unwrap();
@@ -142,7 +142,7 @@ mod tests {
         let receiving = async {
             assert_eq!(received.next().await.unwrap().as_ref(), Some(&greatest));
             assert!(matches!(received.next().await, Err(ControlError::TooLong)));
-            drop((received, _back));
+            drop((received, back));
         };
         tokio::join!(sending, receiving);
     }

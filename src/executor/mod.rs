@@ -6,8 +6,8 @@
 mod bolt_task;
 mod dead_letter;
 mod emit;
-mod hours;
 mod history;
+mod hours;
 mod housing;
 mod lane;
 mod life;

@@ -3,11 +3,11 @@
 //! The corpus is what stands in `fuzz/corpus`, and what our own encoders, examples and transcripts make.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::now;
+use crate::base::{now, panic_text};
 
 use super::counting::peak_of;
 
@@ -190,7 +190,9 @@ impl Target {
     fn drive(&self, cases: usize, seed: u64) {
         let corpus = self.corpus();
         assert!(corpus.len() >= 3, "the corpus of {} is gone", self.name);
-        corpus.iter().for_each(|input| self.judge(input));
+        for input in &corpus {
+            self.judge(input);
+        }
         let mut random = fastrand::Rng::with_seed(seed);
         for _ in 0..cases {
             let mut input = corpus[random.usize(..corpus.len())].clone();
@@ -207,8 +209,7 @@ impl Target {
         let mut peak = 0;
         let run = || peak = peak_of(|| (self.run)(input));
         if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-            eprintln!("{}: {}", self.name, self.keep(input));
-            resume_unwind(panic);
+            panic!("{}: {}", panic_text(panic.as_ref()), self.keep(input));
         }
         let most = self.base + self.factor * input.len();
         assert!(peak <= most, "{} bytes held for {}: {}", peak, input.len(), self.keep(input));

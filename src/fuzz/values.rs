@@ -28,20 +28,20 @@ pub fn json(data: &[u8]) {
     let Ok(span) = found else {
         return;
     };
-    let scanned = Value::from_scanned_json(&text[span.clone()]);
+    let raw = Value::from_scanned_json(&text[span.clone()]);
     let parsed = parse_value(&text[span]);
     // A lone surrogate is kept in text and nowhere else.
     if !text.contains("\\ud") && !text.contains("\\uD") {
-        assert_eq!(key_hash([&scanned]), key_hash([&parsed]), "two readings of one value");
-        assert_eq!(key_group([&scanned]), key_group([&parsed]));
+        assert_eq!(key_hash([&raw]), key_hash([&parsed]), "two readings of one value");
+        assert_eq!(key_group([&raw]), key_group([&parsed]));
     }
-    let written = scanned.to_json();
+    let written = raw.to_json();
     let mut again = Scanner::new(&written);
     let span = again.skip_value().expect("what is written is JSON");
     again.finish().expect("and nothing more");
     let back = Value::from_scanned_json(&written[span]);
-    assert_eq!(key_hash([&back]), key_hash([&scanned]), "written and read again");
-    let _ = (scanned.to_text(), parsed.to_text(), parsed.to_json());
+    assert_eq!(key_hash([&back]), key_hash([&raw]), "written and read again");
+    let _ = (raw.to_text(), parsed.to_text(), parsed.to_json());
 }
 
 /// Tuples, one behind the other.

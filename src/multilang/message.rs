@@ -274,7 +274,8 @@ pub(super) fn plain_text(json: Json<'_>) -> Cow<'_, str> {
     Cow::Owned(value.to_text().into_owned())
 }
 
-/// Calls `each` with every id in `anchors`: a list, a bare string, or nothing.
+/// Calls `each` with every id in `anchors`: a list, a bare string, or nothing. A whole tuple in the
+/// place of an id stands for its id.
 ///
 /// # Errors
 /// Where the list is not one (it was scanned before, so this is only its shape).
@@ -292,9 +293,27 @@ pub(super) fn each_anchor(
     }
     loop {
         let span = scanner.skip_value()?;
-        each(&plain_text(scanner.slice(span)));
+        each(&plain_text(id_of(scanner.slice(span))?));
         if !scanner.more(b']')? {
             return Ok(());
+        }
+    }
+}
+
+/// The value of `id` where an object stands in the place of an id.
+fn id_of(anchor: Json<'_>) -> Result<Json<'_>, JsonError> {
+    let mut scanner = Scanner::new(anchor);
+    if !scanner.take(b'{') || scanner.take(b'}') {
+        return Ok(anchor);
+    }
+    loop {
+        let is_id = scanner.key()? == "id";
+        let span = scanner.skip_value()?;
+        if is_id {
+            return Ok(scanner.slice(span));
+        }
+        if !scanner.more(b'}')? {
+            return Ok(anchor);
         }
     }
 }
@@ -388,6 +407,13 @@ mod tests {
         assert_eq!(anchors(r#"{"command":"emit","anchors":"1"}"#), ["1"]);
         assert_eq!(anchors(r#"{"command":"emit","anchors":[]}"#), [""; 0]);
         assert_eq!(anchors(r#"{"command":"emit"}"#), [""; 0]);
+    }
+
+    #[test]
+    fn c25_a_tuple_in_the_place_of_an_anchor_stands_for_its_id() {
+        let tuple = r#"{"values":[{"id":"7"}],"task":1,"id":"1"}"#;
+        let emit = format!(r#"{{"command":"emit","anchors":[{tuple},"2",{{}}]}}"#);
+        assert_eq!(anchors(&emit), ["1", "2", "{}"]);
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 mod command;
 mod framing;
-mod gather;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gather;
 mod inherit;
+mod inlet;
 mod install;
 mod kinds;
 mod lessons;

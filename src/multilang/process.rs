@@ -20,6 +20,7 @@ use crate::component::{Level, Reporter};
 
 use super::command::CommandLine;
 use super::gather::{self, Gather};
+use super::inlet::Step;
 use super::pipes::{Ended, Pipes, Wish};
 use super::spawn::spawn;
 
@@ -33,6 +34,10 @@ const LEFTOVERS: Duration = Duration::from_millis(500);
 const STRAYS: Duration = Duration::from_millis(500);
 /// More than this a pipe never holds: what comes behind it, a dead child has not written.
 const LARGEST_PIPE: u64 = 1 << 20;
+/// How often it is looked whether a large message has room in the pipe …
+const ROOM_PAUSE: Duration = Duration::from_millis(1);
+/// … and how many times.
+const MAX_WAITS: u32 = 1000;
 /// A longer line of stderr is cut into lines of this length.
 const MAX_STDERR_LINE: usize = 16 << 10;
 
@@ -305,14 +310,36 @@ async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
 
 async fn write_input(mut stdin: ChildStdin, pipes: Arc<Pipes>) {
     while let Some(bytes) = pipes.next_input().await {
-        if let Err(error) = stdin.write_all(&bytes).await {
+        if let Err(error) = write_whole(&mut stdin, &bytes, &pipes).await {
             tracing::debug!(%error, "a child has closed its input");
             pipes.break_input();
             pipes.close("standard input");
             return;
         }
-        pipes.written(bytes.len());
     }
+}
+
+/// Writes all bytes, each message in one piece where the pipe can hold it.
+async fn write_whole(stdin: &mut ChildStdin, bytes: &[u8], pipes: &Pipes) -> io::Result<()> {
+    let mut rest = bytes;
+    let mut waits = 0;
+    while !rest.is_empty() {
+        let count = match pipes.next_write(rest) {
+            Step::Write(count) => count,
+            // Who reads nothing for so long may have closed the pipe: only a write tells.
+            Step::Wait if waits == MAX_WAITS => rest.len(),
+            Step::Wait => {
+                waits += 1;
+                sleep(ROOM_PAUSE).await;
+                continue;
+            }
+        };
+        let written = stdin.write(&rest[..count]).await?;
+        pipes.written(written);
+        rest = &rest[written..];
+        waits = 0;
+    }
+    Ok(())
 }
 
 async fn read_stderr(

@@ -126,6 +126,11 @@ impl Life {
         self.process.pipes().take_ended()
     }
 
+    /// Whether somebody ended it with SIGKILL or SIGTERM.
+    pub(super) fn was_killed(&self) -> bool {
+        self.process.pipes().was_killed()
+    }
+
     /// Why the life is over, once it is and all of its output was taken.
     pub(super) fn ended(&self, last_error: Option<&str>) -> Option<ComponentError> {
         Some(match self.take_ended()? {

@@ -84,7 +84,8 @@ impl Open {
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
-            lessons::learn(session.suspicion(), session.has_worked(), context);
+            let suspicion = session.suspicion().filter(|_| !life.was_killed());
+            lessons::learn(suspicion, session.has_worked(), context);
             return Err(error);
         }
         if let Err(error) = session.advance(at) {

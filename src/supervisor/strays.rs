@@ -26,7 +26,7 @@ impl Strays {
         match ended.await {
             Ok(swept) => tracing::debug!(worker, ?swept, "what a dead worker had started"),
             Err(error) => {
-                tracing::error!(worker, %error, "a dead worker's children were not ended")
+                tracing::error!(worker, %error, "a dead worker's children were not ended");
             }
         }
     }

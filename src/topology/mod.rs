@@ -5,8 +5,8 @@
 //! against every rule (`check`, `rules`), and planned (`placement`, `plan`). The only module
 //! that reads the environment. Nothing here starts anything.
 
-mod budget;
 mod bounds;
+mod budget;
 mod check;
 mod clients;
 mod command;
