@@ -163,7 +163,6 @@ impl Rig {
     pub(super) fn housing(&self, build: Build) -> Housing {
         let (events, source) = unbounded_channel();
         *self.events.lock().unwrap() = Some(source);
-        let millisecond = Duration::from_millis(1);
         Housing {
             context: Arc::new(self.context()),
             mailbox: Arc::clone(&self.mailbox),

@@ -66,6 +66,7 @@ pub(super) fn plan() -> Plan {
             max_spout_pending: 10,
             mailbox: ByteSize(1),
             link_window: ByteSize(1),
+            link_relay: None,
             link: LinkKind::Ipc,
             executor_threads: 1,
             drain_timeout: Duration::from_secs(60),
