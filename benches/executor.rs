@@ -25,7 +25,7 @@ use galewire::executor::{
 use galewire::grouping::{Grouping, GroupingName};
 use galewire::topology::{
     Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
-    RetryPolicy, Settings,
+    RetryPolicy, Settings, StallPolicy, Then,
 };
 use galewire::tuple::{Tuple, Value, Values};
 use schemars::JsonSchema;
@@ -194,12 +194,8 @@ fn component(
             .into_iter()
             .collect(),
         tick: None,
-        restart: RestartPolicy {
-            max: 1,
-            within: second,
-            backoff_least: second,
-            backoff_greatest: second,
-        },
+        restart: restart_policy(),
+        stall: StallPolicy::default(),
         retry: RetryPolicy {
             max: None,
             backoff_least: second,
@@ -207,6 +203,17 @@ fn component(
             dead_letter: None,
         },
         keeps_memory: false,
+    }
+}
+
+fn restart_policy() -> RestartPolicy {
+    let second = Duration::from_secs(1);
+    RestartPolicy {
+        max: 1,
+        within: second,
+        backoff_least: second,
+        backoff_greatest: second,
+        then: Then::Stop,
     }
 }
 
@@ -240,6 +247,7 @@ fn plan(tasks: [usize; 3], guarantee: Guarantee) -> Plan {
             executor_threads: 2,
             drain_timeout: Duration::from_secs(60),
             state_dir: PathBuf::from("/"),
+            worker_restart: restart_policy(),
             debug: false,
         },
         components: vec![

@@ -48,9 +48,13 @@ mod plan;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod requirements;
 #[cfg(test)]
 mod scaffold;
+#[cfg(test)]
+mod stall;
 #[cfg(test)]
 mod storm_scripts;
 #[cfg(test)]

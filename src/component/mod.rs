@@ -21,4 +21,4 @@ pub use registry::{
     PathSegment, Registry, Role, SpoutKind, Subject,
 };
 pub use report::{Level, Report, Reporter};
-pub use traits::{Acking, Bolt, Next, Progress, Replay, Spout};
+pub use traits::{Acking, Activity, Bolt, Next, Progress, Replay, Spout, TellStacks};

@@ -1,5 +1,7 @@
 //! The loop of a bolt task.
 
+mod orders;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
 use super::life::{Death, Restarts, Verdict};
-use super::mailbox::{Control, Delivery};
+use super::mailbox::Delivery;
 use super::mark::{Mark, MarkBoard};
 use super::pause::pause;
 
@@ -29,6 +31,8 @@ enum Life {
     /// Waits for its start, or its next one.
     Due(Timestamp),
     Open(Box<dyn Bolt>, Acking),
+    /// Failed, and waits for somebody to mend it; its input waits too.
+    Halted,
     GivenUp,
 }
 
@@ -126,16 +130,6 @@ impl BoltTask {
         }
     }
 
-    pub(super) fn obey(&mut self) {
-        for control in self.housing.mailbox.take_control() {
-            match control {
-                Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
-                Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
-                Control::Activate | Control::StopInput | Control::End => {}
-            }
-        }
-    }
-
     /// Does what can be done now; true where there may be more at once.
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
         self.output.begin_turn(now);
@@ -145,6 +139,10 @@ impl BoltTask {
                 return false;
             }
             self.open(now);
+        }
+        if matches!(self.life, Life::Halted) {
+            self.output.flush();
+            return false;
         }
         if self.output.has_room() {
             // A child is not listened to while what it emits has nowhere to go.
@@ -354,7 +352,10 @@ impl BoltTask {
                 self.housing.enter(TaskState::Failed);
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed { task, reason, detail });
+                if self.restarts.may_be_mended() {
+                    self.life = Life::Halted;
+                }
+                self.housing.send(TaskEvent::Failed { task, reason, detail, lost_memory });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -412,20 +413,7 @@ impl BoltTask {
                 // A tick that is due and cannot be given waits for the doorbell.
                 self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
             }
-            Life::GivenUp => None,
-        }
-    }
-
-    pub(super) fn show_backlog(&self) {
-        let Life::Open(bolt, _) = &self.life else {
-            return;
-        };
-        let counters = &self.housing.counters;
-        counters.pending.store(bolt.held() as u64, Relaxed);
-        counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
-        if self.taken.len() == 0 {
-            let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));
-            self.housing.status.inner_since.store(since, Relaxed);
+            Life::Halted | Life::GivenUp => None,
         }
     }
 }

@@ -93,6 +93,11 @@ impl Output {
         self.routes.have_room() && self.sums.len() < SUMS_LIMIT
     }
 
+    /// The task that keeps this one from going on.
+    pub(crate) fn blocked_on(&self) -> Option<TaskId> {
+        self.routes.blocked_on()
+    }
+
     /// Sends tuples, then acks: a child is on its way before its parent's edge is acked. True where
     /// that made room: nobody will ring for it.
     pub(crate) fn flush(&mut self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub enum TaskEvent {
         reason: String,
         /// More lines.
         detail: Option<String>,
+        /// Whether it had kept something in memory.
+        lost_memory: bool,
     },
     /// Nobody wants what the component makes any more: the run is over.
     Unwanted {
@@ -40,6 +42,13 @@ pub enum TaskEvent {
         task: TaskId,
         /// Why, one line.
         reason: String,
+    },
+    /// What a component that was asked for its stacks has shown.
+    Stacks {
+        /// The task.
+        task: TaskId,
+        /// The stacks, in the words of its language.
+        text: String,
     },
     /// A component was started again.
     Restarted {
@@ -244,6 +253,12 @@ pub(crate) struct Status {
     pub(crate) state: AtomicU8,
     /// Since when the oldest tuple waits inside the task or its component, in nanoseconds; 0: none does.
     pub(crate) inner_since: AtomicU64,
+    /// Whether the component is up.
+    pub(crate) is_up: AtomicBool,
+    /// Whether it was given something that it has not got further than.
+    pub(crate) is_behind: AtomicBool,
+    /// The task that does not take what this one emits; 0: all do.
+    pub(crate) blocked_on: AtomicU32,
     /// What the loop is at.
     pub(crate) present: Present,
 }
@@ -278,6 +293,18 @@ impl TaskHandle {
     pub fn state(&self) -> TaskState {
         let state = self.status.state.load(Relaxed);
         *TaskState::ALL.get(usize::from(state)).unwrap_or(&TaskState::Failed)
+    }
+
+    /// Whether input waits for a component that is up.
+    pub fn is_wanted(&self) -> bool {
+        let status = &self.status;
+        let behind = status.is_behind.load(Relaxed) || status.inner_since.load(Relaxed) > 0;
+        status.is_up.load(Relaxed) && (behind || !self.mailbox.is_empty())
+    }
+
+    /// The task that does not take what this one emits, where that holds it up.
+    pub fn blocked_on(&self) -> Option<TaskId> {
+        Some(TaskId(self.status.blocked_on.load(Relaxed))).filter(|task| task.0 > 0)
     }
 
     /// What the task's counters show at this time.

@@ -260,6 +260,12 @@ impl Routes {
         self.overload.news(&self.lanes).collect()
     }
 
+    /// The task that takes nothing at the moment, and so keeps this one from going on.
+    pub(crate) fn blocked_on(&self) -> Option<TaskId> {
+        let full = self.lanes.iter().filter(|lane| !lane.has_room());
+        full.max_by_key(|lane| lane.waiting_bytes()).filter(|_| !self.have_room()).map(Lane::task)
+    }
+
     /// Bytes that wait on the lanes.
     #[cfg(test)]
     pub(crate) fn waiting_bytes(&self) -> usize {

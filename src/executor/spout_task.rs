@@ -1,6 +1,7 @@
 //! The loop of a spout task, with the ledger of its roots.
 
 mod burial;
+mod paused;
 mod roots;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,7 @@ use super::mark::Mark;
 use super::pause::{pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
+use paused::Input;
 
 use burial::Burials;
 
@@ -38,6 +40,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(100);
 enum Life {
     Due(Timestamp),
     Open(Box<dyn Spout>),
+    /// Failed, and waits for somebody to mend it.
+    Halted,
     GivenUp,
 }
 
@@ -62,7 +66,7 @@ pub(crate) struct SpoutTask {
     /// A life has been opened: later ones continue its work.
     begun: bool,
     stage: Stage,
-    active: bool,
+    input: Input,
     /// When the spout is asked again.
     ask_at: Timestamp,
     idle_wait: Duration,
@@ -89,7 +93,7 @@ impl SpoutTask {
             lives: 0,
             begun: false,
             stage: Stage::Producing,
-            active: false,
+            input: Input::default(),
             ask_at: Timestamp::default(),
             idle_wait: IDLE_LEAST,
             next_save: Timestamp::default(),
@@ -137,7 +141,7 @@ impl SpoutTask {
         let Life::Open(spout) = &self.life else {
             return Occupation::Idle;
         };
-        let producing = self.active && self.stage == Stage::Producing;
+        let producing = self.input.active && self.stage == Stage::Producing;
         if !self.output.has_room() || producing && self.pending() >= self.housing.max_pending {
             Occupation::Blocked
         } else if producing && !spout.ready() {
@@ -153,6 +157,9 @@ impl SpoutTask {
             match control {
                 Control::Activate => self.activate(),
                 Control::StopInput => self.stop_input(),
+                Control::Pause => self.pause(),
+                Control::Resume => self.resume(now()),
+                Control::ShowStacks | Control::Restart(_) => {}
                 Control::End => self.stage = self.stage.max(Stage::Closing),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
                 Control::PeerLost(slot, view) => {
@@ -167,12 +174,14 @@ impl SpoutTask {
     }
 
     fn activate(&mut self) {
-        self.active = true;
-        self.tell(|spout| spout.activate());
+        self.input.active = true;
+        if self.input.flows() {
+            self.tell(|spout| spout.activate());
+        }
     }
 
     fn stop_input(&mut self) {
-        self.active = false;
+        self.input.active = false;
         self.tell(|spout| spout.deactivate());
         self.exhausted();
     }
@@ -187,6 +196,10 @@ impl SpoutTask {
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
         self.take_acks(now);
         self.check_timeouts(now);
+        if matches!(self.life, Life::Halted) {
+            self.output.flush();
+            return false;
+        }
         if let Life::Due(at) = self.life {
             if now < at {
                 self.output.flush();
@@ -236,7 +249,7 @@ impl SpoutTask {
         self.idle_wait = IDLE_LEAST;
         let context = self.housing.context_of_life(self.begun);
         let position = self.housing.shop.positions.load(context.task);
-        let active = self.active;
+        let active = self.input.flows();
         let opened = self.guarded(now, |spout, _| {
             if let Some(position) = position {
                 spout.restore(&position);
@@ -259,7 +272,9 @@ impl SpoutTask {
     }
 
     fn may_send(&self) -> bool {
-        self.output.has_room() && self.ledger.len() < self.housing.max_pending
+        !self.input.paused
+            && self.output.has_room()
+            && self.ledger.len() < self.housing.max_pending
     }
 
     fn replay(&mut self, now: Timestamp) -> bool {
@@ -313,7 +328,7 @@ impl SpoutTask {
     /// How many messages the spout may be asked for; time apart.
     fn wanted(&self) -> usize {
         let ready = matches!(&self.life, Life::Open(spout) if spout.ready());
-        if !ready || !self.active || self.stage > Stage::Producing || !self.may_send() {
+        if !ready || !self.input.active || self.stage > Stage::Producing || !self.may_send() {
             return 0;
         }
         self.housing.max_pending.saturating_sub(self.pending()).min(BATCH)
@@ -384,7 +399,10 @@ impl SpoutTask {
                 self.housing.enter(TaskState::Failed);
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed { task, reason, detail });
+                if self.restarts.may_be_mended() {
+                    self.life = Life::Halted;
+                }
+                self.housing.send(TaskEvent::Failed { task, reason, detail, lost_memory: false });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -420,8 +438,10 @@ impl SpoutTask {
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let timeout = self.ledger.next_due(self.housing.context.message_timeout);
-        if let Life::Due(at) = self.life {
-            return sooner(Some(at), timeout);
+        match self.life {
+            Life::Due(at) => return sooner(Some(at), timeout),
+            Life::Halted => return timeout,
+            Life::Open(_) | Life::GivenUp => {}
         }
         let replay = self.replays.next_due().filter(|_| self.may_send());
         let ask = Some(self.ask_at).filter(|at| at.0 > 0 && self.wanted() > 0);

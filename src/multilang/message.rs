@@ -59,11 +59,14 @@ pub(super) enum Message<'a> {
 
 /// What a child says of itself.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key that a child may send")]
 pub(super) struct Hello<'a> {
     pub(super) pid: Cow<'a, str>,
     pub(super) batch: bool,
     pub(super) replay_engine: bool,
     pub(super) memory: bool,
+    /// It shows its stacks on SIGUSR2.
+    pub(super) stacks: bool,
     pub(super) sdk: Option<Cow<'a, str>>,
 }
 
@@ -128,6 +131,7 @@ keys! {
     batch = "batch",
     replay = "replay",
     memory = "memory",
+    stacks = "stacks",
     sdk = "sdk",
     id = "id",
     tuple = "tuple",
@@ -205,6 +209,7 @@ fn hello<'a>(pid: Json<'a>, keys: &Keys<'a>) -> Hello<'a> {
         batch: keys.batch.and_then(number) == Some(1),
         replay_engine: keys.replay == Some("\"engine\""),
         memory: keys.memory == Some("true"),
+        stacks: keys.stacks == Some("true"),
         sdk: keys.sdk.map(plain_text),
     }
 }
@@ -454,13 +459,13 @@ mod tests {
 
     #[test]
     fn hello_says_what_the_child_can_do() {
-        let Message::Pid(hello) =
-            one(r#"{"pid":12,"batch":1,"replay":"engine","sdk":"python 0.1.0","memory":true}"#)
-        else {
+        let Message::Pid(hello) = one(
+            r#"{"pid":12,"batch":1,"replay":"engine","sdk":"python 0.1.0","memory":true,"stacks":true}"#,
+        ) else {
             panic!("no pid");
         };
         assert_eq!(hello.pid, "12");
-        assert!(hello.batch && hello.replay_engine && hello.memory);
+        assert!(hello.batch && hello.replay_engine && hello.memory && hello.stacks);
         assert_eq!(hello.sdk.as_deref(), Some("python 0.1.0"));
     }
 

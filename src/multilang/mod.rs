@@ -27,6 +27,7 @@ mod shell;
 mod shell_bolt;
 mod shell_spout;
 mod spawn;
+mod stacks;
 mod talk;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,12 @@
 //! It carries bytes between process and session, and explains a death. It decides nothing.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::component::{ComponentError, Context};
+use crate::base::Job;
+use crate::component::{ComponentError, Context, TellStacks};
 
 use super::command::{CommandLine, how_it_ended};
 use super::options::CommandOptions;
@@ -14,6 +16,7 @@ use super::pipes::{Ended, Pipes, Wish};
 use super::process::Process;
 use super::sdk;
 use super::session::{BatchLimits, Outbox, SessionError, handshake};
+use super::stacks;
 use super::trace::Trace;
 
 /// Everything about a child but its session.
@@ -36,7 +39,7 @@ impl Life {
     ) -> Result<(Self, Vec<u8>), ComponentError> {
         let sdk = sdk::unpack(&context.run_dir)
             .map_err(|error| ComponentError::restart(error.to_string()))?;
-        let pid_dir = context.run_dir.join("pids");
+        let pid_dir = pid_dir(context);
         fs::create_dir_all(&pid_dir).map_err(|error| {
             ComponentError::restart(format!("could not make {}: {error}", pid_dir.display()))
         })?;
@@ -107,6 +110,17 @@ impl Life {
         self.process.terminate();
     }
 
+    /// Asks the child's process `pid`, which has said that it can, for its stacks.
+    pub(super) fn show_stacks(&self, pid: u32, context: &Context, tell: TellStacks) {
+        let file = pid_dir(context).join(format!("{pid}.stacks"));
+        let Some(group) = self.process.pipes().pid() else { return };
+        context.io.spawn(Job::Owned("child stacks"), async move {
+            if let Some(text) = stacks::ask(pid, group, &file).await {
+                tell(text);
+            }
+        });
+    }
+
     /// How the life ended, once it has and all of its output was taken.
     pub(super) fn take_ended(&self) -> Option<Ended> {
         self.process.pipes().take_ended()
@@ -160,4 +174,9 @@ impl Life {
             .collect();
         if parts.is_empty() { error } else { error.with_detail(parts.join("\n")) }
     }
+}
+
+/// Where children put a file named by their process id.
+fn pid_dir(context: &Context) -> PathBuf {
+    context.run_dir.join("pids")
 }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use crate::base::{Timestamp, now};
-use crate::component::{Acking, Bolt, Collector, ComponentError, Context, FailKind, Progress};
+use crate::component::{
+    Acking, Activity, Bolt, Collector, ComponentError, Context, FailKind, Progress, TellStacks,
+};
 use crate::tuple::Tuple;
 
 use super::lessons;
@@ -169,6 +171,18 @@ impl Bolt for ShellBolt {
 
     fn waiting_since(&self) -> Option<Timestamp> {
         self.open.as_ref().and_then(|open| open.session.waiting_since())
+    }
+
+    fn activity(&self) -> Activity {
+        self.open.as_ref().map_or(Activity::Starting, |open| open.session.activity())
+    }
+
+    fn show_stacks(&mut self, tell: TellStacks) {
+        if let Some(open) = &self.open
+            && let Some(pid) = open.session.shows_stacks()
+        {
+            open.life.show_stacks(pid, &open.context, tell);
+        }
     }
 
     fn abandon(&mut self, kind: FailKind, out: &mut Collector<'_>) {

@@ -182,7 +182,8 @@ fn planned(checker: &Checker<'_>, sorted: &[usize], index: usize) -> PlannedComp
             })
             .collect(),
         tick: component.table.duration("tick"),
-        restart: settings::restart(&component.table),
+        restart: settings::restart(&component.table, "restart"),
+        stall: settings::stall(&component.table),
         retry: settings::retry(&component.table, checker.sources),
         keeps_memory: checker.keeps_memory[index],
     }

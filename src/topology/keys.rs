@@ -122,6 +122,8 @@ pub(crate) const SETTINGS: &[Key] = &[
     optional("env_inherit", TEXTS, ENV_INHERIT),
     optional("limits", Shape::Table(&[LIMITS]), "what each process of a child may take"),
     optional("restart", Shape::Table(&[RESTART]), "how often a component may be started again"),
+    optional("worker_restart", Shape::Table(&[RESTART]), "how often a worker may be replaced"),
+    optional("stall", Shape::Table(&[STALL]), "when a task that makes no progress is told of"),
     optional("retry", Shape::Table(&[RETRY]), "how often a failed message is given out again"),
 ];
 
@@ -144,6 +146,25 @@ pub(crate) const RESTART: &[Key] = &[
     optional("max", Shape::Count { least: 0, most: 1_000_000 }, "at most this often"),
     optional("within", SPAN, "within this span"),
     optional("backoff", Shape::Backoff, "least and greatest delay before a restart"),
+    optional(
+        "then",
+        Shape::Choice(&["stop", "pause"], &[]),
+        "what the run does after that: fail, or wait until somebody has mended it",
+    ),
+];
+
+/// `stall = { … }`.
+pub(crate) const STALL: &[Key] = &[
+    optional(
+        "after",
+        Shape::Duration { zero: Zero::Allowed },
+        "no progress for this long while input waits; \"0s\" is never",
+    ),
+    optional(
+        "then",
+        Shape::Choice(&["report", "restart", "stop"], &[]),
+        "tell of it alone, start the component again too, or fail the run",
+    ),
 ];
 
 /// `retry = { … }`.
@@ -235,6 +256,7 @@ pub(crate) const BOLT: &[Key] = &[
         "the streams it takes: \"COMPONENT\", \"COMPONENT.STREAM\" or { from, grouping, on_full }",
     ),
     optional("tick", SPAN, "a tick tuple this often"),
+    optional("stall", Shape::Table(&[STALL]), "when a task that makes no progress is told of"),
     optional("timeout", SPAN, "how long it may hold a tuple before the tuple fails"),
 ];
 

@@ -47,8 +47,8 @@ pub use load::{Checked, load};
 pub use on_full::OnFull;
 pub use overrides::Overrides;
 pub use plan::{
-    DeadLetters, Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program,
-    RestartPolicy, RetryPolicy, Settings,
+    DeadLetters, Guarantee, LinkKind, OnStall, Plan, PlannedComponent, PlannedInput, PlannedTask,
+    Program, RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
 pub use schema::schema;

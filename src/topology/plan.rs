@@ -58,8 +58,21 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Where positions of acked input are kept between runs.
     pub state_dir: PathBuf,
+    /// How often a worker may be replaced.
+    pub worker_restart: RestartPolicy,
     /// Log more, and tell children so.
     pub debug: bool,
+}
+
+/// What becomes of a run when something in it has used up its restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// The run fails.
+    #[default]
+    Stop,
+    /// The run takes no more input and keeps what is open, until somebody lets it go on.
+    Pause,
 }
 
 /// How often a component or worker may be started again.
@@ -73,6 +86,31 @@ pub struct RestartPolicy {
     pub backoff_least: Duration,
     /// Greatest delay before a restart.
     pub backoff_greatest: Duration,
+    /// What happens after that.
+    #[serde(default)]
+    pub then: Then,
+}
+
+/// What becomes of a task that makes no progress while input waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStall {
+    /// It is told.
+    #[default]
+    Report,
+    /// It is told, and the component is started again.
+    Restart,
+    /// The run fails.
+    Stop,
+}
+
+/// When a task counts as stalled, and what is done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StallPolicy {
+    /// No progress for this long while input waits; zero: it is not looked for.
+    pub after: Duration,
+    /// What is done.
+    pub then: OnStall,
 }
 
 /// How often a failed message is given out again.
@@ -155,6 +193,9 @@ pub struct PlannedComponent {
     pub tick: Option<Duration>,
     /// When and how often it is started again.
     pub restart: RestartPolicy,
+    /// When its tasks count as stalled (bolts).
+    #[serde(default)]
+    pub stall: StallPolicy,
     /// When and how often its messages are given out again (spouts).
     pub retry: RetryPolicy,
     /// Whether a restart loses something that it keeps in memory.

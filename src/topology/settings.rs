@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::defaults;
 use super::environment::Environment;
 use super::node::Table;
-use super::plan::{DeadLetters, Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings};
+use super::plan::{
+    DeadLetters, Guarantee, LinkKind, OnStall, RestartPolicy, RetryPolicy, Settings, StallPolicy,
+    Then,
+};
 use super::source::Sources;
 
 /// What `[topology]` says, or else the defaults.
@@ -42,6 +45,7 @@ pub(crate) fn settings(
         executor_threads: read(table, "executor_threads", Table::number) as usize,
         drain_timeout: read(table, "drain_timeout", Table::duration),
         state_dir: state_dir(table, name, dir, sources, environment),
+        worker_restart: restart(table, "worker_restart"),
         debug: read(table, "debug", Table::flag),
     }
 }
@@ -85,16 +89,36 @@ impl ChildTimings {
     }
 }
 
-/// `restart` of a component, its defaults already below it.
-pub(crate) fn restart(component: &Table) -> RestartPolicy {
+/// `restart` of a component or `worker_restart` of `[topology]`, the defaults already below it.
+pub(crate) fn restart(table: &Table, key: &str) -> RestartPolicy {
     let empty = Table::default();
-    let table = component.table("restart").unwrap_or(&empty);
+    let table = table.table(key).unwrap_or(&empty);
     let (backoff_least, backoff_greatest) = table.backoff("backoff").unwrap_or_default();
     RestartPolicy {
         max: table.number("max").unwrap_or_default() as u32,
         within: table.duration("within").unwrap_or_default(),
         backoff_least,
         backoff_greatest,
+        then: match table.text("then").as_ref().map(|text| text.value.as_str()) {
+            Some("pause") => Then::Pause,
+            _ => Then::Stop,
+        },
+    }
+}
+
+/// `stall` of a bolt, its defaults already below it. What it may take for one tuple is no stall.
+pub(crate) fn stall(component: &Table) -> StallPolicy {
+    let empty = Table::default();
+    let table = component.table("stall").unwrap_or(&empty);
+    let after = table.duration("after").unwrap_or_default();
+    let least = component.duration("timeout").unwrap_or_default();
+    StallPolicy {
+        after: if after.is_zero() { after } else { after.max(least) },
+        then: match table.text("then").as_ref().map(|text| text.value.as_str()) {
+            Some("restart") => OnStall::Restart,
+            Some("stop") => OnStall::Stop,
+            _ => OnStall::Report,
+        },
     }
 }
 

@@ -103,7 +103,7 @@ impl ComponentSpec {
     fn read(role: Role, entry: &Entry, settings: &Table, sources: &Sources) -> Option<Self> {
         let written = entry.node.as_table()?;
         let mut table = defaults::component().clone();
-        for key in ["env_inherit", "limits", "max_in_flight", "restart", "retry"] {
+        for key in ["env_inherit", "limits", "max_in_flight", "restart", "stall", "retry"] {
             let mut inherited = settings.entry(key).cloned();
             if let Some(inherited) = &mut inherited {
                 inherited.key_span = Span::NOWHERE;

@@ -21,6 +21,8 @@ pub(super) fn report(
         task: handle.task,
         counters: handle.snapshot(now),
         congested: handle.backlog_age(now) >= message_timeout / CONGESTED_PART,
+        wanted: handle.is_wanted(),
+        blocked_on: handle.blocked_on(),
         user: handle.user_metrics.snapshot(),
     });
     FromWorker::Report { tasks: tasks.collect(), rss: resident_bytes() }

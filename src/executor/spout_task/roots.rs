@@ -135,7 +135,8 @@ impl SpoutTask {
         if self.ledger.due(now, timeout).is_none() {
             return;
         }
-        let deferred = self.housing.shop.congestion.meets(&self.housing.downstream);
+        let deferred =
+            self.input.paused || self.housing.shop.congestion.meets(&self.housing.downstream);
         while let Some(root) = self.ledger.due(now, timeout) {
             if deferred {
                 self.ledger.reset_timeout(root, now);

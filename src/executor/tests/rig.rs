@@ -17,7 +17,7 @@ use crate::base::{
 use crate::component::{Bolt, Component, Context, Level, Report, Reporter, Spout, StreamDecl};
 use crate::grouping::{Chooser, Grouping, GroupingName, Target};
 use crate::metrics::{TaskCounters, UserMetrics};
-use crate::topology::{Guarantee, LinkKind, OnFull, RestartPolicy, RetryPolicy, Settings};
+use crate::topology::{Guarantee, LinkKind, OnFull, RestartPolicy, RetryPolicy, Settings, Then};
 use crate::tuple::{Anchor, Tuple, Value};
 
 use super::super::bolt_task::BoltTask;
@@ -90,6 +90,16 @@ pub(super) struct Rig {
     pub(super) events: Mutex<Option<UnboundedReceiver<TaskEvent>>>,
 }
 
+fn restart_policy() -> RestartPolicy {
+    RestartPolicy {
+        max: 3,
+        within: Duration::from_secs(60),
+        backoff_least: Duration::from_millis(1),
+        backoff_greatest: Duration::from_millis(1),
+        then: Then::Stop,
+    }
+}
+
 pub(super) fn runtimes() -> &'static Runtimes {
     static RUNTIMES: OnceLock<Runtimes> = OnceLock::new();
     RUNTIMES.get_or_init(|| Runtimes::io_only().unwrap())
@@ -115,6 +125,7 @@ impl Rig {
                 executor_threads: 1,
                 drain_timeout: Duration::from_secs(60),
                 state_dir: PathBuf::from("/"),
+                worker_restart: restart_policy(),
                 debug: false,
             },
             restarted: false,
@@ -152,19 +163,13 @@ impl Rig {
     pub(super) fn housing(&self, build: Build) -> Housing {
         let (events, source) = unbounded_channel();
         *self.events.lock().unwrap() = Some(source);
-        let millisecond = Duration::from_millis(1);
         Housing {
             context: Arc::new(self.context()),
             mailbox: Arc::clone(&self.mailbox),
             counters: Arc::new(TaskCounters::default()),
             status: Arc::new(Status::default()),
             build,
-            restart: RestartPolicy {
-                max: 3,
-                within: Duration::from_secs(60),
-                backoff_least: millisecond,
-                backoff_greatest: millisecond,
-            },
+            restart: restart_policy(),
             retry: RetryPolicy {
                 max: None,
                 backoff_least: self.retry_after,

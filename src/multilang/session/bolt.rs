@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::base::Timestamp;
-use crate::component::{Collector, Context, FailKind};
+use crate::component::{Activity, Collector, Context, FailKind};
 use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::super::framing::{Framer, MAX_MESSAGE, Piece};
@@ -64,6 +64,8 @@ pub struct BoltSession {
     pub(super) asked: bool,
     pub(super) greeted: bool,
     pub(super) keeps_memory: bool,
+    /// The process that shows its stacks when it is asked.
+    pub(super) shows_stacks: Option<u32>,
     sources: Sources,
     pub(super) liveness: Liveness,
     pub(super) started: Timestamp,
@@ -74,6 +76,7 @@ pub struct BoltSession {
     pub(super) tick_due: bool,
     last_given: Timestamp,
     pub(super) last_marker: Timestamp,
+    pub(super) last_advance: Timestamp,
     pub(super) last_check: Timestamp,
     pub(super) last_keepalive: Timestamp,
     /// Up to here tuples carry the time at which they were taken.
@@ -111,6 +114,7 @@ impl BoltSession {
             asked: false,
             greeted: false,
             keeps_memory: false,
+            shows_stacks: None,
             started: now,
             waiting: VecDeque::new(),
             ticks: 0,
@@ -118,6 +122,7 @@ impl BoltSession {
             tick_due: false,
             last_given: now,
             last_marker: now,
+            last_advance: now,
             last_check: now,
             last_keepalive: now,
             timed: FIRST - 1,
@@ -159,6 +164,22 @@ impl BoltSession {
         let in_hand = self.flow.taken() + 1;
         let behind = in_hand + 1..=self.flow.taken() + self.flow.in_flight();
         behind.filter_map(|id| self.open.get(id)).map(|tuple| tuple.since).next()
+    }
+
+    /// Whether it is up, and has taken what it was given. Without heartbeats nobody can tell.
+    pub fn activity(&self) -> Activity {
+        if !self.greeted {
+            Activity::Starting
+        } else if self.settings.heartbeat && self.flow.in_flight() > 0 {
+            Activity::Behind
+        } else {
+            Activity::Free
+        }
+    }
+
+    /// The process that shows its stacks when it is asked.
+    pub fn shows_stacks(&self) -> Option<u32> {
+        self.shows_stacks
     }
 
     /// Whether the child takes batch frames, and with them marks.
