@@ -25,9 +25,8 @@ use super::mark::Mark;
 use super::pause::{pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
-use paused::Input;
-
 use burial::Burials;
+use paused::Input;
 
 /// Messages asked for at a time.
 const BATCH: usize = 256;
@@ -164,9 +163,8 @@ impl SpoutTask {
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
                 Control::PeerLost(slot, view) => {
                     self.output.peer_lost(slot, view);
-                    let now = now();
                     for (_, kept) in self.ledger.fail_touched(Touched::worker(slot)) {
-                        self.give_again(kept, roots::WORKER_LOST, now);
+                        self.give_again(kept, roots::WORKER_LOST, now());
                     }
                 }
             }
