@@ -72,7 +72,7 @@ fn a_bolt_that_is_mended_while_the_run_is_paused_loses_and_repeats_nothing() {
         (counters["timeouts_deferred"].as_u64()? > 0).then_some(())
     });
     fs::write(project.path("upper.py"), SOUND).unwrap();
-    Running::signal(run.pid(), Signal::SIGHUP);
+    Running::signal(run.pid(), Signal::SIGCONT);
     let ended = run.end().expect_code(0);
     let counters = ended.counters("lines");
     // What the broken lives had in hand is given out again, and nothing else is.
@@ -85,9 +85,9 @@ fn a_bolt_that_is_mended_while_the_run_is_paused_loses_and_repeats_nothing() {
 fn a_paused_run_says_how_to_go_on_and_pauses_again_when_it_is_not_mended() {
     let project = project(BROKEN);
     let run = project.start(&[]);
-    let hint = format!("kill -HUP {}", run.pid());
+    let hint = format!("kill -CONT {}", run.pid());
     wait_for("the hint", || project.read("told").contains(&hint).then_some(()));
-    Running::signal(run.pid(), Signal::SIGHUP);
+    Running::signal(run.pid(), Signal::SIGCONT);
     wait_for("a second pause", || {
         (project.read("told").matches("the run is paused: upper").count() > 1).then_some(())
     });
@@ -104,7 +104,7 @@ fn a_worker_whose_restarts_are_used_up_starts_again_after_the_pause() {
     Running::signal(run.process("--slot 1"), Signal::SIGKILL);
     let paused = wait_for("the pause", || event(&run, "paused"));
     assert_eq!(paused["worker"], 1);
-    Running::signal(run.pid(), Signal::SIGHUP);
+    Running::signal(run.pid(), Signal::SIGCONT);
     let ended = run.end().expect_code(0);
     assert!(ended.err.contains(r#""event":"resumed""#), "{}", ended.err);
     let output = project.read("output.txt");

@@ -5,7 +5,6 @@
 mod coordinator;
 mod event;
 mod guard;
-mod hangup;
 mod ledger;
 mod process;
 mod programs;

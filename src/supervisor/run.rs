@@ -17,7 +17,6 @@ use crate::topology::Plan;
 
 use super::coordinator::{Coordinator, Effect, Event};
 use super::event::{Finish, Outcome, RunEvent};
-use super::hangup::Hangup;
 use super::process::{WorkerCommand, describe};
 use super::strays::Strays;
 
@@ -152,9 +151,9 @@ impl Run {
         options: &RunOptions,
         observe: &mut dyn FnMut(RunEvent),
     ) -> Finish {
-        let hangup = Hangup::at_start();
-        let [Ok(mut interrupts), Ok(mut terminations), Ok(mut hangups)] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
+        let go_on = SignalKind::from_raw(nix::sys::signal::Signal::SIGCONT as i32);
+        let [Ok(mut interrupts), Ok(mut terminations), Ok(mut resumes)] =
+            [SignalKind::interrupt(), SignalKind::terminate(), go_on].map(signal)
         else {
             let reason = "signals cannot be received".to_owned();
             return Finish::Failed { reason, detail: None };
@@ -180,7 +179,7 @@ impl Run {
                 Some(heard) = self.source.recv() => self.hear(heard),
                 _ = interrupts.recv() => self.decide(Event::Interrupt),
                 _ = terminations.recv() => self.decide(Event::Interrupt),
-                _ = hangups.recv() => hangup.meaning().map_or_else(Vec::new, |event| self.decide(event)),
+                _ = resumes.recv() => self.decide(Event::Resume),
                 () = &mut limit, if !limit_over => {
                     limit_over = true;
                     self.decide(Event::TimeIsUp)

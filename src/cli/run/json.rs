@@ -51,7 +51,7 @@ pub(super) fn event(event: &RunEvent) -> Value {
     }
 }
 
-/// What failed, and the process that is to get SIGHUP once it is mended.
+/// What failed, and the process that is to get SIGCONT once it is mended.
 fn paused(culprit: &Culprit, reason: &str, detail: Option<&str>) -> Value {
     let mut event = json!({
         "event": "paused", "reason": reason, "detail": detail, "pid": std::process::id()

@@ -356,7 +356,7 @@ fn stalled(event: &RunEvent) -> Option<String> {
 
 /// For people whose run is paused.
 fn how_to_go_on() -> String {
-    format!("mend it, then `kill -HUP {}` goes on", std::process::id())
+    format!("mend it, then `kill -CONT {}` goes on", std::process::id())
 }
 
 fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
