@@ -4,8 +4,9 @@ JOBS  ?= 2
 RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
 SEEDS ?= 1 2
+RUNS  ?= 3
 
-.PHONY: test lint rust python node packages chaos-short chaos bench tools
+.PHONY: test lint rust python node packages chaos-short chaos bench bench-instructions tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -39,9 +40,14 @@ chaos: ## 1,000 faults over 10 million tuples for each seed, and how long faults
 	for seed in $(SEEDS); do python3 chaos --seed $$seed || exit 1; done
 	python3 chaos --case recovery --case told --jobs 1 --faults 100 --tuples 1 --judge-times
 
-bench: ## figures, printed; nothing is judged
-	$(CARGO) bench -j$(JOBS) --bench executor
-	$(CARGO) bench -j$(JOBS) --bench link
+bench: ## figures of everything, printed; nothing is judged. RUNS and AGAINST=FILE-OR-PROGRAM
 	$(CARGO) build --quiet --release -j$(JOBS)
-	@sh tests/clients.sh
-	python3 benches/topologies.py
+	@sh benches/clients.sh
+	target/release/galewire bench --all --runs $(RUNS) $(if $(AGAINST),--against $(AGAINST))
+	target/release/galewire bench --runs $(RUNS) benches/clients/*.toml $(if $(AGAINST),--against $(AGAINST))
+	$(CARGO) bench --quiet -j$(JOBS) --bench micro
+	$(CARGO) bench --quiet -j$(JOBS) --bench executor
+	$(CARGO) bench --quiet -j$(JOBS) --bench link
+
+bench-instructions: ## instructions for each operation of the data path, by valgrind
+	python3 benches/instructions.py

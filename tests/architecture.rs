@@ -37,7 +37,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &["tokio::spawn", "task::spawn", "Handle::spawn", "thread::spawn", "thread::Builder"],
         &["base/"],
     ),
-    (&["process::Command"], &["multilang/", "supervisor/"]),
+    (&["process::Command"], &["multilang/", "supervisor/", "cli/bench/measure.rs"]),
     (&["env::var", "env::set_var", "env::remove_var"], &["topology/", "multilang/inherit.rs"]),
     (
         &["println!", "print!", "eprintln!", "eprint!", "io::stdout", "io::stderr", "anstream::"],

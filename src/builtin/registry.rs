@@ -7,6 +7,7 @@ use super::count::CountKind;
 use super::file::FileKind;
 use super::filter::FilterKind;
 use super::generate::GenerateKind;
+use super::latency::LatencyKind;
 use super::letters::LettersKind;
 use super::map::MapKind;
 use super::null::NullKind;
@@ -29,6 +30,7 @@ fn built_in() -> Registry {
         .bolt::<FilterKind>()
         .bolt::<MapKind>()
         .bolt::<CountKind>()
+        .bolt::<LatencyKind>()
         .bolt::<WriteKind>()
         .bolt::<PrintKind>()
         .bolt::<NullKind>()
@@ -42,7 +44,7 @@ mod tests {
     #[test]
     fn every_kind_refuses_unknown_options_and_describes_the_known() {
         let registry = built_in();
-        assert_eq!(registry.kinds().count(), 10);
+        assert_eq!(registry.kinds().count(), 11);
         for kind in registry.kinds() {
             let schema = kind.schema();
             assert_eq!(

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::ExitCode;
 
+use super::bench::BenchArguments;
 use super::bolt::BoltArguments;
 use super::check::CheckArguments;
 use super::components::ComponentsArguments;
@@ -54,6 +55,8 @@ pub(super) enum Command {
     Dlq(DlqArguments),
     /// Check a client of the multilang protocol, in any language, case by case
     Conformance(ConformanceArguments),
+    /// Measure how fast this program is here, alone or beside another one
+    Bench(BenchArguments),
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),

@@ -11,13 +11,13 @@ use crate::topology::DEFAULTS_TOML;
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
 use super::{
-    bolt, check, components, conformance, dlq, guard, new, plan, run, schema, sdk, worker,
+    bench, bolt, check, components, conformance, dlq, guard, new, plan, run, schema, sdk, worker,
 };
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {
     let mut output = Output::of_process();
-    main_from(std::env::args_os(), &registry, &mut output).into()
+    main_from(std::env::args_os(), &bench::register(registry), &mut output).into()
 }
 
 /// The same with a command line given, program name first.
@@ -46,6 +46,7 @@ fn dispatch(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(arguments) => run::run(arguments, registry, output),
+        Command::Bench(arguments) => bench::run(&arguments, output),
         Command::Bolt(arguments) => bolt::run(&arguments, registry, output),
         Command::Worker(arguments) => Ok(worker::run(&arguments, registry)),
         Command::Guard => Ok(guard::run()),

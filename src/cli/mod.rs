@@ -4,6 +4,7 @@
 //! `main`, with a registry that has them beside the built-in ones.
 
 mod arguments;
+mod bench;
 mod bolt;
 mod check;
 mod components;

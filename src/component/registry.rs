@@ -187,6 +187,16 @@ pub trait BoltKind: 'static {
 type Declare = fn(&serde_json::Value, &Declaring) -> Result<Declaration, Vec<OptionProblem>>;
 type Build = fn(&serde_json::Value) -> Result<Component, BuildError>;
 
+/// Who may name a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visibility {
+    Listed,
+    /// Files may name it.
+    Unlisted,
+    /// Only commands name it, never a file.
+    Hidden,
+}
+
 /// A kind with its types erased.
 #[derive(Clone, Copy)]
 pub struct Kind {
@@ -196,8 +206,7 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for people.
     pub summary: &'static str,
-    /// Whether only the engine names it, never a file.
-    hidden: bool,
+    visibility: Visibility,
     schema: fn() -> Schema,
     check: fn(&serde_json::Value) -> Result<(), OptionProblem>,
     declare: Declare,
@@ -323,7 +332,7 @@ impl Registry {
             role: Role::Spout,
             name: K::NAME,
             summary: K::SUMMARY,
-            hidden: false,
+            visibility: Visibility::Listed,
             schema: || schema_for!(K::Options),
             check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
@@ -346,7 +355,7 @@ impl Registry {
             role: Role::Bolt,
             name: K::NAME,
             summary: K::SUMMARY,
-            hidden: false,
+            visibility: Visibility::Listed,
             schema: || schema_for!(K::Options),
             check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
@@ -365,10 +374,19 @@ impl Registry {
     /// Adds a kind of spout that files cannot name: commands put it in a plan.
     #[must_use]
     pub fn hidden_spout<K: SpoutKind>(self) -> Self {
-        let mut registry = self.spout::<K>();
-        let added = registry.kinds.get_mut(&(Role::Spout.to_string(), K::NAME));
-        added.expect("it was added just now").hidden = true;
-        registry
+        self.spout::<K>().shown(Role::Spout, K::NAME, Visibility::Hidden)
+    }
+
+    /// Adds a kind of bolt that files may name and no list shows.
+    #[must_use]
+    pub fn unlisted_bolt<K: BoltKind>(self) -> Self {
+        self.bolt::<K>().shown(Role::Bolt, K::NAME, Visibility::Unlisted)
+    }
+
+    fn shown(mut self, role: Role, name: &'static str, visibility: Visibility) -> Self {
+        let added = self.kinds.get_mut(&(role.to_string(), name));
+        added.expect("it was added just now").visibility = visibility;
+        self
     }
 
     fn add(&mut self, kind: Kind) {
@@ -377,12 +395,13 @@ impl Registry {
 
     /// The kind of that role and name that a file may name.
     pub fn get(&self, role: Role, name: &str) -> Option<&Kind> {
-        self.kinds().find(|kind| kind.role == role && kind.name == name)
+        let mut kinds = self.kinds.values().filter(|kind| kind.visibility != Visibility::Hidden);
+        kinds.find(|kind| kind.role == role && kind.name == name)
     }
 
-    /// All kinds that files may name, bolts before spouts, by name.
+    /// All kinds for people to choose from, bolts before spouts, by name.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
-        self.kinds.values().filter(|kind| !kind.hidden)
+        self.kinds.values().filter(|kind| kind.visibility == Visibility::Listed)
     }
 
     /// Makes a component.

@@ -97,7 +97,11 @@ impl<'a> Narrator<'a> {
             _ => {}
         }
         match (self.style, event) {
-            (Style::Json, _) => self.line(&json::event(event).to_string()),
+            (Style::Json, _) => {
+                let mut told = json::event(event);
+                told["elapsed"] = now().since(self.started).as_secs_f64().into();
+                self.line(&told.to_string());
+            }
             (Style::Live, RunEvent::Progress(totals)) => self.draw(totals),
             (Style::Plain, RunEvent::Progress(totals)) => {
                 let rates = self.rates.since_last(totals, now());
