@@ -93,7 +93,8 @@ mod tests {
         let cut = lines(&[line.as_bytes()]);
         assert_eq!(cut.concat(), line);
         assert!(cut.len() == 3 && cut[0].len() == LONGEST - 1, "{}", cut[0].len());
-        assert_eq!(lines(&[&[0x80; LONGEST + 1]]).len(), 2, "what is no text is cut anywhere");
+        let no_text = [0x80].repeat(LONGEST + 1);
+        assert_eq!(lines(&[no_text.as_slice()]).len(), 2, "what is no text is cut anywhere");
     }
 
     proptest! {

@@ -445,8 +445,7 @@ mod tests {
         let innermost = |depth: usize| {
             let mut value = parse_value(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
             while let Value::List(items) = value {
-                let Some(inner) = items.into_iter().next() else { return None };
-                value = inner;
+                value = items.into_iter().next()?;
             }
             Some(value.to_json())
         };
