@@ -5,7 +5,11 @@ RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
 SEEDS ?= 1 2
 
-.PHONY: test lint rust python node packages chaos-short chaos bench tools
+FUZZ_SECONDS ?= 180
+TARGETS      ?= topology child link control json tuple
+FUZZ_LIMITS   = -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=32768
+
+.PHONY: test lint rust python node packages chaos-short chaos bench fuzz fuzz-check tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -45,3 +49,13 @@ bench: ## figures, printed; nothing is judged
 	$(CARGO) build --quiet --release -j$(JOBS)
 	@sh tests/clients.sh
 	python3 benches/topologies.py
+
+fuzz: ## libFuzzer on each of TARGETS for FUZZ_SECONDS; needs cargo install cargo-fuzz and a C++ compiler
+	$(CARGO) test --quiet -j$(JOBS) --lib seeds_are_written -- --ignored
+	for target in $(TARGETS); do \
+		$(CARGO) fuzz run -s none $$target target/fuzz/$$target -- $(FUZZ_LIMITS) \
+			-max_total_time=$(FUZZ_SECONDS) -dict=target/fuzz/$$target.dict || exit 1; \
+	done
+
+fuzz-check: ## whether the targets for libFuzzer still compile
+	RUSTFLAGS="--cfg fuzzing" $(CARGO) check -j$(JOBS) --manifest-path fuzz/Cargo.toml

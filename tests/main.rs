@@ -58,4 +58,6 @@ mod stall;
 #[cfg(test)]
 mod storm_scripts;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod values;

@@ -28,6 +28,7 @@ mod shell_bolt;
 mod shell_spout;
 mod spawn;
 mod stacks;
+mod stderr_lines;
 mod talk;
 #[cfg(test)]
 mod tests;

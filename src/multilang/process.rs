@@ -23,6 +23,7 @@ use super::gather::{self, Gather};
 use super::inlet::Step;
 use super::pipes::{Ended, Pipes, Wish};
 use super::spawn::spawn;
+use super::stderr_lines::StderrLines;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -38,8 +39,6 @@ const LARGEST_PIPE: u64 = 1 << 20;
 const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// … and how many times.
 const MAX_WAITS: u32 = 1000;
-/// A longer line of stderr is cut into lines of this length.
-const MAX_STDERR_LINE: usize = 16 << 10;
 
 /// A running child, or one that is being started. Dropping it kills the whole process group.
 #[derive(Debug)]
@@ -349,7 +348,7 @@ async fn read_stderr(
     reporter: Reporter,
 ) {
     let mut buffer = vec![0; CHUNK];
-    let mut rest: Vec<u8> = Vec::new();
+    let mut lines = StderrLines::default();
     let say = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
         let line = line.trim_end();
@@ -367,19 +366,9 @@ async fn read_stderr(
                 break;
             }
         };
-        rest.extend_from_slice(&buffer[..count]);
-        let mut start = 0;
-        while let Some(end) = memchr::memchr(b'\n', &rest[start..]) {
-            say(&rest[start..start + end]);
-            start += end + 1;
-        }
-        rest.drain(..start);
-        if rest.len() >= MAX_STDERR_LINE {
-            say(&rest);
-            rest.clear();
-        }
+        lines.push(&buffer[..count], say);
     }
-    say(&rest);
+    lines.finish(say);
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use tokio::time::sleep;
 
 use crate::base::{BootId, WorkerSlot};
 
-use super::Inbound;
 use super::frame::{Header, Message, PartHead, Refusal, decode, encode};
 use super::inbox::Inbox;
 use super::link::{ConnectionKey, Frame, Hub, HubEvent, LinkError};
@@ -21,6 +20,7 @@ use super::replies::Due;
 use super::sequence::Verdict;
 use super::service::Shared;
 use super::stats::Counters;
+use super::{EndpointKind, Inbound};
 
 /// How long an answer that nobody needs at once may wait for more to say.
 const REPLY_DELAY: Duration = Duration::from_millis(1);
@@ -83,6 +83,15 @@ impl<H: Hub> InboundLoop<H> {
     async fn take(&mut self, event: HubEvent) -> Due {
         let (connection, frame) = match event {
             HubEvent::Frame(connection, frame) => (connection, frame),
+            // Behind a port the front has told of it already.
+            HubEvent::Failed(error) if self.shared.options.kind == EndpointKind::Tcp => {
+                tracing::debug!(error, "a connection failed");
+                return Due::Nothing;
+            }
+            HubEvent::Failed(error) => {
+                self.shared.garbage(None, format!("a connection failed: {error}"));
+                return Due::Nothing;
+            }
             HubEvent::Garbage(message) => {
                 self.shared.garbage(None, message);
                 return Due::Nothing;

@@ -15,6 +15,7 @@ use crate::base::{Budget, Job, Signal, Spawner, TaskId, Timestamp, WorkerSlot, n
 
 use super::endpoint::{Reserved, check, reserve};
 use super::event::Events;
+use super::front::Front;
 use super::inbound::InboundLoop;
 use super::inbox::Inbox;
 use super::outbound::OutboundLoop;
@@ -22,8 +23,8 @@ use super::peer::Peer;
 use super::stats::Counters;
 use super::zmq::{Dealer, Router};
 use super::{
-    AddressError, BindError, Inbound, Outbound, PeerAddress, PeerStats, TransportEvent,
-    TransportOptions, TransportStats, Undelivered,
+    AddressError, BindError, EndpointKind, Inbound, Outbound, PeerAddress, PeerStats,
+    TransportEvent, TransportOptions, TransportStats, Undelivered,
 };
 
 /// How many protocol errors are told within [`TOLD_WITHIN`]; all are counted.
@@ -148,8 +149,8 @@ impl Transport {
         io: Spawner,
     ) -> Result<Self, TransportError> {
         let shared = Arc::new(Shared::new(options, Arc::new(events)));
-        let binding = bind_socket(Arc::clone(&shared.options));
-        let (hub, endpoint, reserved) = io
+        let binding = bind_socket(Arc::clone(&shared), io.clone());
+        let (hub, endpoint, held) = io
             .spawn(Job::Owned("bind transport"), binding)
             .await
             .ok()
@@ -165,6 +166,10 @@ impl Transport {
             InboundLoop { hub, shared: Arc::clone(&shared), inbound, senders: HashMap::new() };
         let job = io.spawn(Job::Vital("links from peers"), async move {
             inbound.run().await;
+            let (reserved, front) = held;
+            if let Some(front) = front {
+                front.close().await;
+            }
             drop(reserved);
         });
         Ok(Self { shared, address, io, jobs: Mutex::new(vec![job]) })
@@ -295,11 +300,20 @@ impl std::fmt::Debug for Transport {
 }
 
 async fn bind_socket(
-    options: Arc<TransportOptions>,
-) -> Result<(Router, String, Reserved), BindError> {
-    let reserved = reserve(&options)?;
-    match Router::bind(&reserved.endpoint).await {
-        Ok((hub, endpoint)) => Ok((hub, endpoint, reserved)),
-        Err(error) => Err(BindError::Socket { endpoint: reserved.endpoint, reason: error.0 }),
+    shared: Arc<Shared>,
+    io: Spawner,
+) -> Result<(Router, String, (Reserved, Option<Front>)), BindError> {
+    let reserved = reserve(&shared.options)?;
+    let failed =
+        |endpoint: &str, reason| BindError::Socket { endpoint: endpoint.to_owned(), reason };
+    let (hub, endpoint) = Router::bind(&reserved.endpoint)
+        .await
+        .map_err(|error| failed(&reserved.endpoint, error.0))?;
+    if shared.options.kind == EndpointKind::Ipc {
+        return Ok((hub, endpoint, (reserved, None)));
     }
+    let front = Front::open(reserved.path.clone(), shared, &io)
+        .await
+        .map_err(|error| failed("tcp://127.0.0.1:0", error.to_string()))?;
+    Ok((hub, front.endpoint.clone(), (reserved, Some(front))))
 }

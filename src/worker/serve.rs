@@ -339,7 +339,7 @@ impl Worker {
             }
             TransportEvent::ProtocolError { slot, message } => {
                 let peer = slot.map(|slot| slot.0);
-                tracing::debug!(peer, message, "unexpected bytes on a link were dropped");
+                tracing::warn!(peer, message, "unexpected bytes on a link were dropped");
             }
         }
         Ok(())

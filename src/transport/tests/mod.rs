@@ -6,3 +6,4 @@ mod harness;
 mod lives;
 mod process;
 mod proxy;
+mod strangers;
