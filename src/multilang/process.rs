@@ -137,14 +137,7 @@ async fn run(
     let status = wait(&mut child, &group, grace, &pipes, &told).await;
     pipes.set_pid(None);
     pipes.break_input();
-    if pipes.was_asked_to_stop() {
-        let ended = timeout(LEFTOVERS, pipes.output_ended()).await.is_ok();
-        tracing::trace!(ended, "the output of a child that was stopped");
-    }
-    signal_group(group.0, Signal::SIGKILL);
-    // What it wrote is in the pipes by now, whoever else holds them: that is read, and no more.
-    death.send_replace(true);
-    pipes.output_ended().await;
+    hear_out(&group, &pipes, &death).await;
     if let Some(stderr) = &mut stderr {
         // Its last words explain its death.
         let read = timeout(LEFTOVERS, stderr).await.is_ok();
@@ -164,6 +157,18 @@ async fn run(
     }
     end_strays(mark, &io, &told).await;
     drop(sweep);
+}
+
+/// The child is gone: ends its group, and sees that what it wrote is read to its end.
+async fn hear_out(group: &Group, pipes: &Pipes, death: &watch::Sender<bool>) {
+    if pipes.was_asked_to_stop() {
+        let ended = timeout(LEFTOVERS, pipes.output_ended()).await.is_ok();
+        tracing::trace!(ended, "the output of a child that was stopped");
+    }
+    signal_group(group.0, Signal::SIGKILL);
+    // What it wrote is in the pipes by now, whoever else holds them: that is read, and no more.
+    death.send_replace(true);
+    pipes.output_ended().await;
 }
 
 /// As long as it lives, no child is started.
