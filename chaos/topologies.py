@@ -189,7 +189,7 @@ CASES: List[Case] = [
          children={"expand": "steps.py:Expand", "left": "steps.py:Branch",
                    "right": "steps.mjs:branch"},
          bolts=expand(4) + DIAMOND + sink("left", "right", "middle")),
-    # Tuples of a child that died are given one at a time, and a batch of one waits for its time.
+    # Tuples that were there at two deaths are given one at a time, and a join of one waits for its time.
     Case("join", "four workers: tuples anchored to many roots", workers=4, fan_out=10, pending=50,
          children={"expand": "steps.py:Expand", "join": "steps.py:Join", "mark": "steps.mjs:step"},
          bolts=expand(10) + JOIN + MARK.format(source="join") + sink("mark")),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -140,6 +142,9 @@ async fn serve(
     } else {
         (None, String::new())
     };
+    // With a handler, a file at its size limit is an error of whoever writes it, and not our end.
+    let handler = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32));
+    drop(handler.map_err(io_error("no signal handler"))?); // It stays.
     let (mut control, mut sender) = connect(&options.run_dir.join("control.sock"))
         .await
         .map_err(io_error("the supervisor cannot be reached"))?;

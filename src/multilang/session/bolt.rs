@@ -226,7 +226,11 @@ impl BoltSession {
                 "the child answers too few of its tuples: the oldest are left to time out",
             );
         }
-        self.outbox.tuple(&mut self.sources, (source, stream), id, &values);
+        if suspect {
+            self.outbox.tuple_alone(&mut self.sources, (source, stream), id, &values);
+        } else {
+            self.outbox.tuple(&mut self.sources, (source, stream), id, &values);
+        }
         self.flow.give(id);
         self.last_given = now;
         if suspect {
@@ -367,7 +371,11 @@ impl BoltSession {
         let culprit = self.overdue.or(only).or(self.alone.take().map(|alone| alone.id));
         for (id, tuple) in self.open.take_all() {
             let to_blame = culprit == Some(id);
-            let kind = if to_blame { FailKind::of_death(tuple.flags) } else { FailKind::Died };
+            let kind = if to_blame {
+                FailKind::of_death(tuple.flags)
+            } else {
+                FailKind::beside_death(tuple.flags)
+            };
             if tuple.failed {
                 continue;
             }
