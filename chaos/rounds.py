@@ -8,7 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
+import memory
+import speed
 from checks import Count, Findings, Window, examine, letters
+from disks import Disk, mounts_of_its_own
 from engine import Engine
 from faults import KINDS, Fault, Fired
 from processes import Process, listening_ports
@@ -25,10 +28,16 @@ STUCK_AFTER = 60.0
 ENDS_WITHIN = 300.0
 #: What a run says that lost a worker when all of its input was done.
 LAST_STEP = "while final results were on their way"
+#: The exit code of a run that is complete, but has lost what bolts kept in memory.
+FORGOT = 4
 #: What was in the sink this long before a loss of the spout was acked, and its position kept.
 SETTLED_AFTER = 1.5
 #: Faults that end workers.
 LOSES_WORKERS = ("kill-worker", "stop-worker", "kill-supervisor")
+#: Bytes of a small disk, and what comes on top for each number of the sink.
+DISK, DISK_FOR_EACH = 16 << 20, 64
+#: The least time for which a sink has to stand still so that memory is judged.
+LONG_ENOUGH = 8.0
 
 
 @dataclass
@@ -53,7 +62,12 @@ class Outcome:
     fired: Counter = field(default_factory=Counter)
     recoveries: List[Recovery] = field(default_factory=list)
     replayed: int = 0
+    #: The most resident bytes of all processes at one time, and of each.
     peak: int = 0
+    peaks: Dict[str, int] = field(default_factory=dict)
+    #: After how many seconds the sink that stood still was at full speed again, and how processes grew meanwhile.
+    full_speed: Optional[float] = None
+    grown: Dict[str, Tuple[int, int]] = field(default_factory=dict)
     #: Processes that bolts had started and that outlived the run.
     orphans: int = 0
     seconds: float = 0.0
@@ -77,14 +91,20 @@ class Watch:
 class World:
     """A round while it is played."""
 
-    def __init__(self, plan: Round, binary: str, folder: str) -> None:
+    def __init__(self, plan: Round, binary: str, folder: str, mounts: bool) -> None:
         self.round = plan
         self.case = plan.case
+        #: Small file systems by what is on them; none where mounting is not permitted.
+        self.disks: Dict[str, Disk] = {}
+        if mounts:
+            size = DISK + DISK_FOR_EACH * plan.case.expected(plan.lines)
+            self.disks = {name: Disk(os.path.join(folder, path), size) for name, path in plan.case.disks.items()}
         self.proxy = Proxy(plan.case.workers, self._port_of) if plan.case.relayed else None
         topology = plan.case.topology(self.proxy and self.proxy.base)
         self.engine = Engine(binary, folder, topology, plan.lines)
         self.slots = self.engine.slots()
-        self.sink = Sink([self.engine.path(f"sink-{task}.txt") for task in range(plan.case.sinks)])
+        self.waiting = self.engine.may_wait()
+        self.sink = Sink([self.engine.path(name) for name in plan.case.sink_files()])
         self.outcome = Outcome(plan, folder=folder)
         self._story = open(os.path.join(folder, "story.txt"), "w", encoding="utf-8", buffering=1)
         self._undo: List[Tuple[float, Callable[[], None]]] = []
@@ -94,6 +114,8 @@ class World:
         self._spout_lost: Set[float] = set()
         #: From when to when faults lasted.
         self._faulted: List[Tuple[float, float]] = []
+        #: What memory processes took, where the sink stands still.
+        self._memory: List[Tuple[float, Dict[str, int]]] = []
         self._half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
         self._begin = self._calm_since = self._run_started = 0.0
         self._ends: Optional[Fired] = None
@@ -147,6 +169,8 @@ class World:
             if self.proxy:
                 self.proxy.close()
             self._story.close()
+            for disk in self.disks.values():
+                disk.take_off()
         self.outcome.seconds = time.monotonic() - self._begin
         return self.outcome
 
@@ -168,7 +192,7 @@ class World:
         while True:
             now = time.monotonic()
             self.sink.look(now)
-            if self.sink.count != level:
+            if self.sink.count != level or self._undo:
                 moved, level = now, self.sink.count
             self._undo_due(now)
             self._watch(now)
@@ -190,8 +214,9 @@ class World:
         """Why it is of no use to wait for the end."""
         if now - moved > STUCK_AFTER:
             return f"stuck: the sink has not grown for {STUCK_AFTER:.0f} s"
-        if now - self._begin > ENDS_WITHIN:
-            return f"the round has not ended within {ENDS_WITHIN:.0f} s"
+        within = ENDS_WITHIN + (self.case.stands_still or 0)
+        if now - self._begin > within:
+            return f"the round has not ended within {within:.0f} s"
         if timed_out := self.engine.timed_out():
             return f"{timed_out} messages failed only when their time was up"
         return None
@@ -254,7 +279,11 @@ class World:
     def _watch(self, now: float) -> None:
         if now >= self._memory_at:
             self._memory_at = now + MEMORY_EVERY
-            self.outcome.peak = max(self.outcome.peak, self.engine.resident())
+            taken, peaks = self.engine.memory(self.case.children), self.outcome.peaks
+            self.outcome.peak = max(self.outcome.peak, sum(taken.values()))
+            peaks.update((role, max(size, peaks.get(role, 0))) for role, size in taken.items())
+            if self.case.stands_still:
+                self._memory.append((now, taken))
         if not self._watches:
             return
         seek = now >= self._seek_at
@@ -290,7 +319,8 @@ class World:
                 return False
             self._start_run()
             return True
-        if code != 0 and not last_step:
+        forgot = code == FORGOT and self.case.remembers and any(self.outcome.fired[kind] for kind in LOSES_WORKERS)
+        if code != 0 and not last_step and not forgot:
             self._problem(f"the run ended with exit code {code}: {reason}")
         return False
 
@@ -305,13 +335,14 @@ class World:
                           + "; ".join(process.command for process in left))
 
     def _missing(self) -> bool:
-        return self.sink.count < self.case.expected(self.round.lines)
+        rejected = len(range(0, self.round.lines, self.case.rejects)) if self.case.rejects else 0
+        return self.sink.count < self.case.expected(self.round.lines - rejected)
 
     def _judge(self) -> None:
         windows = [Window(before, after, self.case.pending) for before, after in self._windows]
         count = Count(self.round.lines, self.case.fan_out, self.case.rejects)
         if self.case.rejects:
-            count.put_aside, strange = letters(self.engine.path("dead.jsonl"))
+            count.put_aside, strange = letters(self.engine.path(self.case.letters()))
             count.strange += strange
             if max(count.put_aside.values(), default=0) > 1 and not self._windows:
                 self._problem("a dead letter came again although no spout was lost")
@@ -336,9 +367,29 @@ class World:
             self._problem(f"{timed_out} messages failed only when their time was up")
         if self.case.strict and replayed:
             self._problem(f"{replayed} replays where nothing was to be given out again")
+        outcome.problems.extend(memory.too_much(outcome.peaks, self.waiting))
+        if self.case.stands_still:
+            self._judge_stop()
         unfired = len(self.round.faults) - sum(outcome.fired.values())
         if unfired and not outcome.problems:
             self._tell(f"{unfired} faults found no target before the end")
+
+    def _judge_stop(self) -> None:
+        """Memory while the sink stood still, and its speed afterwards."""
+        if not self._faulted:
+            self._problem("the sink was never stopped")
+            return
+        (stopped, went_on), = self._faulted
+        outcome = self.outcome
+        if went_on - stopped >= LONG_ENOUGH:
+            outcome.grown = memory.growth(self._memory, stopped, went_on)
+            outcome.problems.extend(memory.not_flat(outcome.grown))
+        lengths = [(sample.time, sum(sample.lengths.values())) for sample in self.sink.samples]
+        if speed.speed(lengths, stopped + 1, went_on) > 0:
+            self._problem("the sink grew while it was stopped")
+        outcome.full_speed = speed.back_at_full_speed(lengths, stopped, went_on)
+        if outcome.full_speed is None:
+            self._problem("the sink was never at full speed again")
 
     def _note_told(self) -> None:
         """What the spout heard between a fault and the next is the first one's doing."""
@@ -350,12 +401,13 @@ class World:
             recovery.told = max(heard) - begin if heard else None
 
 
-def play(plan: Round, binary: str, keep: bool = False) -> Outcome:
-    """Plays a round in a folder of its own, which stays where something is wrong."""
+def play(plan: Round, binary: str, keep: bool = False, mounts: bool = True) -> Outcome:
+    """Plays a round in a folder of its own, which stays where something is wrong. This process may get mounts of its own by it."""
     folder = tempfile.mkdtemp(prefix="chaos-")
     stays = keep
+    mounts = mounts and bool(plan.case.disks) and mounts_of_its_own()
     try:
-        outcome = World(plan, binary, folder).play()
+        outcome = World(plan, binary, folder, mounts).play()
         stays = keep or bool(outcome.problems)
         return outcome
     finally:
