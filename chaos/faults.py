@@ -168,7 +168,8 @@ def full_letters(world: "World", fault: Fault) -> Optional[Fired]:
 def no_space(disk: str, instead: Callable) -> Callable:
     """A disk that is full; `instead`: what is done where none could be mounted."""
     def fire(world: "World", fault: Fault) -> Optional[Fired]:
-        if not all(world.is_at_work(slot) for slot in range(world.case.workers)):
+        # Where nothing flows nobody would notice.
+        if not world.flows() or not all(world.is_at_work(slot) for slot in range(world.case.workers)):
             return None
         if disk not in world.disks:
             return instead(world, fault)

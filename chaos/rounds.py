@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Set, Tuple
@@ -20,6 +21,8 @@ from schedule import Round
 from sink import Sample, Sink
 
 LOOK_EVERY = 0.004
+#: A sink that has not grown for so long does not grow at the moment.
+FLOWS_WITHIN = 0.05
 #: How often processes are looked for while one is to come back.
 SEEK_EVERY = 0.01
 MEMORY_EVERY = 0.25
@@ -103,6 +106,8 @@ class World:
         topology = plan.case.topology(self.proxy and self.proxy.base)
         self.engine = Engine(binary, folder, topology, plan.lines)
         self.slots = self.engine.slots()
+        for path in plan.case.disks.values():
+            os.makedirs(self.engine.path(path), exist_ok=True)
         self.waiting = self.engine.may_wait()
         self.sink = Sink([self.engine.path(name) for name in plan.case.sink_files()])
         self.outcome = Outcome(plan, folder=folder)
@@ -120,6 +125,8 @@ class World:
         self._begin = self._calm_since = self._run_started = 0.0
         self._ends: Optional[Fired] = None
         self._seek_at = self._memory_at = 0.0
+        #: When the sink grew last.
+        self._grew = 0.0
 
     def _port_of(self, slot: int) -> Optional[int]:
         """The port that a slot's worker listens on."""
@@ -132,6 +139,10 @@ class World:
     def sink_length(self) -> int:
         return max(os.stat(path).st_size if os.path.exists(path) else 0
                    for path in self._half_lines)
+
+    def flows(self) -> bool:
+        """Whether the sink is growing."""
+        return time.monotonic() - self._grew < FLOWS_WITHIN
 
     def has_spout(self, slot: int) -> bool:
         return slot in self.slots["lines"]
@@ -192,8 +203,10 @@ class World:
         while True:
             now = time.monotonic()
             self.sink.look(now)
-            if self.sink.count != level or self._undo:
-                moved, level = now, self.sink.count
+            if self.sink.count != level:
+                moved, level, self._grew = now, self.sink.count, now
+            elif self._undo:
+                moved = now
             self._undo_due(now)
             self._watch(now)
             code = self.engine.code()
@@ -410,6 +423,10 @@ def play(plan: Round, binary: str, keep: bool = False, mounts: bool = True) -> O
         outcome = World(plan, binary, folder, mounts).play()
         stays = keep or bool(outcome.problems)
         return outcome
+    except Exception:
+        # A defect of the harness; it must not look like a round that went well.
+        stays = True
+        return Outcome(plan, problems=["the harness has failed: " + traceback.format_exc()], folder=folder)
     finally:
         if not stays:
             shutil.rmtree(folder)
