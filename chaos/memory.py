@@ -2,14 +2,16 @@
 
 Every queue of a run is bounded, and `galewire plan` prints how much can wait in them. A worker may take what one takes that has nothing to do,
 and a few times what can wait: a tuple in memory is larger than its bytes, and an allocator keeps some of what was freed. A child may take what
-its interpreter takes, and the tuples that it was sent. A leak of one word for each tuple is beyond that well before a round is over.
+its interpreter takes, and the tuples that it was sent. Neither depends on how much a run has done: a leak of a few hundred bytes for each tuple
+is beyond the bound at the end of a round.
 """
 
 from typing import Dict, List, Tuple
 
 MIB = 1 << 20
-#: Resident bytes of a supervisor; of a worker and of children that have nothing to do, with what the machine's load adds.
-SUPERVISOR, WORKER, PYTHON, NODE = 48 * MIB, 64 * MIB, 64 * MIB, 160 * MIB
+#: Resident bytes of a supervisor, and of a worker and children that have nothing to do, half as much again as was seen. Much of the first two is
+#: the program itself, of which a debug build is the largest.
+SUPERVISOR, WORKER, PYTHON, NODE = 48 * MIB, 80 * MIB, 40 * MIB, 112 * MIB
 #: How many times the bytes that can wait a worker may hold.
 FOLD = 3
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from typing import Dict, List
 
 from memory import MIB
-from rounds import Outcome
+from outcome import Outcome
 
 
 #: Seconds, for faults that come alone: until a child's successor is started, until a lost worker's messages are on their way again.
@@ -14,8 +14,8 @@ PROMISED = [("recovery", "kill-child", "back", 0.5), ("recovery", "kill-worker",
 #: Seconds until a sink that stood still is at full speed again.
 FULL_SPEED_WITHIN = 2.0
 
-#: The worst of a hundred tells of whatever else the machine does.
-JUDGED = 0.9
+#: The worst of all tells of whatever else the machine does.
+JUDGED = 0.99
 
 
 def percentile(values: List[float], part: float) -> float:
@@ -55,7 +55,7 @@ class Report:
                       for recovery in outcome.recoveries if recovery.kind == kind
                       if (value := getattr(recovery, name)) is not None]
             if values and percentile(values, JUDGED) > most:
-                self.late.append(f"{kind}: {percentile(values, JUDGED) * 1000:.0f} ms at p90 until "
+                self.late.append(f"{kind}: {percentile(values, JUDGED) * 1000:.0f} ms at p99 until "
                                  f"{name}, promised are {most * 1000:.0f} ms")
         for outcome in self.outcomes:
             if (after := outcome.full_speed) is not None and after > FULL_SPEED_WITHIN:

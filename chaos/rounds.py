@@ -5,20 +5,18 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
-import memory
-import speed
-from checks import Count, Findings, Window, examine, letters
 from disks import Disk, mounts_of_its_own
 from engine import Engine
 from faults import KINDS, Fault, Fired
+from outcome import Outcome, Recovery
 from processes import Process, listening_ports
 from proxy import Proxy
 from schedule import Round
 from sink import Sample, Sink
+from verdict import judge
 
 LOOK_EVERY = 0.004
 #: A sink that has not grown for so long does not grow at the moment.
@@ -39,45 +37,6 @@ SETTLED_AFTER = 1.5
 LOSES_WORKERS = ("kill-worker", "stop-worker", "kill-supervisor")
 #: Bytes of a small disk, and what comes on top for each number of the sink.
 DISK, DISK_FOR_EACH = 16 << 20, 64
-#: The least time for which a sink has to stand still so that memory is judged.
-LONG_ENOUGH = 8.0
-
-
-@dataclass
-class Recovery:
-    """How long a fault was felt, in seconds."""
-
-    kind: str
-    #: Until what was hit was there again.
-    back: Optional[float] = None
-    #: Until the sink grew after that.
-    flow: Optional[float] = None
-    #: Until the spout had heard of the last message that failed by it.
-    told: Optional[float] = None
-
-
-@dataclass
-class Outcome:
-    """What a round has shown."""
-
-    round: Round
-    findings: Findings = field(default_factory=Findings)
-    fired: Counter = field(default_factory=Counter)
-    recoveries: List[Recovery] = field(default_factory=list)
-    replayed: int = 0
-    #: The most resident bytes of all processes at one time, and of each.
-    peak: int = 0
-    peaks: Dict[str, int] = field(default_factory=dict)
-    #: After how many seconds the sink that stood still was at full speed again, and how processes grew meanwhile.
-    full_speed: Optional[float] = None
-    grown: Dict[str, Tuple[int, int]] = field(default_factory=dict)
-    #: Processes that bolts had started and that outlived the run.
-    orphans: int = 0
-    seconds: float = 0.0
-    #: What is wrong.
-    problems: List[str] = field(default_factory=list)
-    #: Where the files are, with `story.txt`: what was done.
-    folder: str = ""
 
 
 @dataclass
@@ -114,14 +73,14 @@ class World:
         self._story = open(os.path.join(folder, "story.txt"), "w", encoding="utf-8", buffering=1)
         self._undo: List[Tuple[float, Callable[[], None]]] = []
         self._watches: List[Watch] = []
-        self._windows: List[Tuple[Sample, Sample]] = []
+        self.windows: List[Tuple[Sample, Sample]] = []
         #: When the spout's own process was lost.
         self._spout_lost: Set[float] = set()
         #: From when to when faults lasted.
-        self._faulted: List[Tuple[float, float]] = []
+        self.faulted: List[Tuple[float, float]] = []
         #: What memory processes took, where the sink stands still.
-        self._memory: List[Tuple[float, Dict[str, int]]] = []
-        self._half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
+        self.memory: List[Tuple[float, Dict[str, int]]] = []
+        self.half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
         self._begin = self._calm_since = self._run_started = 0.0
         self._ends: Optional[Fired] = None
         self._seek_at = self._memory_at = 0.0
@@ -138,7 +97,7 @@ class World:
 
     def sink_length(self) -> int:
         return max(os.stat(path).st_size if os.path.exists(path) else 0
-                   for path in self._half_lines)
+                   for path in self.half_lines)
 
     def flows(self) -> bool:
         """Whether the sink is growing."""
@@ -174,7 +133,7 @@ class World:
         try:
             self._start_run()
             self._drive()
-            self._judge()
+            judge(self)
         finally:
             self.engine.close()
             if self.proxy:
@@ -185,11 +144,11 @@ class World:
         self.outcome.seconds = time.monotonic() - self._begin
         return self.outcome
 
-    def _problem(self, text: str) -> None:
+    def problem(self, text: str) -> None:
         self.outcome.problems.append(text)
-        self._tell("PROBLEM: " + text)
+        self.tell("PROBLEM: " + text)
 
-    def _tell(self, text: str) -> None:
+    def tell(self, text: str) -> None:
         self._story.write(f"{time.monotonic():.3f} {self.sink.count:>9,} {text}\n")
 
     def _start_run(self) -> None:
@@ -219,7 +178,7 @@ class World:
                     faults.pop(0)
                     continue
             if trouble := self._trouble(now, moved):
-                self._problem(trouble)
+                self.problem(trouble)
                 return
             time.sleep(LOOK_EVERY)
 
@@ -247,7 +206,7 @@ class World:
         fired = KINDS[fault.kind](self, fault)
         if fired is None:
             return False
-        self._tell(f"{fault}: {fired.target}")
+        self.tell(f"{fault}: {fired.target}")
         self.outcome.fired[fault.kind] += 1
         self._undo.extend((now + after, undo) for after, undo in fired.undo)
         recovery = Recovery(fault.kind)
@@ -257,14 +216,14 @@ class World:
         if fired.spout_lost:
             self._note_window(now)
             self._spout_lost.add(now)
-        self._faulted.append((now, now + fault.span))
+        self.faulted.append((now, now + fault.span))
         self._ends = self._ends or (fired if fired.ends else None)
         return True
 
     def _note_window(self, now: float) -> None:
         """What was acked before is not given out again. What an earlier fault held up may be."""
         since = now
-        for begin, end in reversed(self._faulted):
+        for begin, end in reversed(self.faulted):
             if since - max(end, self._back_at(begin)) > SETTLED_AFTER:
                 break
             since = min(since, begin)
@@ -273,7 +232,7 @@ class World:
         self.sink.look(time.monotonic())
         after = self.sink.sample(time.monotonic())
         self.sink.samples.append(after)
-        self._windows.append((before, after))
+        self.windows.append((before, after))
 
     def _back_at(self, lost: float) -> float:
         """When workers were at work again after one was lost, or the run: nothing settles before that."""
@@ -296,7 +255,7 @@ class World:
             self.outcome.peak = max(self.outcome.peak, sum(taken.values()))
             peaks.update((role, max(size, peaks.get(role, 0))) for role, size in taken.items())
             if self.case.stands_still:
-                self._memory.append((now, taken))
+                self.memory.append((now, taken))
         if not self._watches:
             return
         seek = now >= self._seek_at
@@ -323,10 +282,10 @@ class World:
         reason = str(finished.get("reason") if finished else "; ".join(self.engine.said[-3:]))
         # It is documented that this fails a run. Nothing may be missing all the same: nothing is final here.
         last_step = code == 1 and LAST_STEP in reason and self.outcome.fired["kill-worker"] > 0
-        self._tell(f"the run has ended with {code}: {reason}")
+        self.tell(f"the run has ended with {code}: {reason}")
         if self._ends and (code in self._ends.ends or last_step):
             for path, end in self.sink.half_lines().items():
-                self._half_lines[path].append(end)
+                self.half_lines[path].append(end)
             acked = self.engine.counter("spout", "acked")
             if code == 0 and acked >= self.round.lines and not self._missing():
                 return False
@@ -334,7 +293,7 @@ class World:
             return True
         forgot = code == FORGOT and self.case.remembers and any(self.outcome.fired[kind] for kind in LOSES_WORKERS)
         if code != 0 and not last_step and not forgot:
-            self._problem(f"the run ended with exit code {code}: {reason}")
+            self.problem(f"the run ended with exit code {code}: {reason}")
         return False
 
     def _check_left_over(self, left: List[Process]) -> None:
@@ -344,74 +303,12 @@ class World:
             self.outcome.orphans += len(orphans)
             left = [process for process in left if process not in orphans]
         if left:
-            self._problem(f"{len(left)} processes were left 2 s after the end: "
+            self.problem(f"{len(left)} processes were left 2 s after the end: "
                           + "; ".join(process.command for process in left))
 
     def _missing(self) -> bool:
         rejected = len(range(0, self.round.lines, self.case.rejects)) if self.case.rejects else 0
         return self.sink.count < self.case.expected(self.round.lines - rejected)
-
-    def _judge(self) -> None:
-        windows = [Window(before, after, self.case.pending) for before, after in self._windows]
-        count = Count(self.round.lines, self.case.fan_out, self.case.rejects)
-        if self.case.rejects:
-            count.put_aside, strange = letters(self.engine.path(self.case.letters()))
-            count.strange += strange
-            if max(count.put_aside.values(), default=0) > 1 and not self._windows:
-                self._problem("a dead letter came again although no spout was lost")
-        findings = examine(list(self._half_lines), count, windows, self._half_lines)
-        outcome = self.outcome
-        outcome.findings = findings
-        if self.case.told:
-            self._note_told()
-        outcome.replayed = replayed = self.engine.counter("spout", "replayed")
-        if findings.lost:
-            self._problem(f"{findings.lost} lost, first {findings.first_lost}")
-        if findings.repeated_by_replay > replayed:
-            self._problem(f"{findings.repeated_by_replay} messages came again, "
-                          f"but {replayed} replays were recorded")
-        if findings.late_by_replay > replayed:
-            self._problem(f"{findings.late_by_replay} messages came late on their path, "
-                          f"but {replayed} replays were recorded")
-        if findings.strange:
-            self._problem(f"{len(findings.strange)} lines that nobody sent: "
-                          f"{findings.strange[:3]}")
-        if not outcome.problems and (timed_out := self.engine.timed_out()):
-            self._problem(f"{timed_out} messages failed only when their time was up")
-        if self.case.strict and replayed:
-            self._problem(f"{replayed} replays where nothing was to be given out again")
-        outcome.problems.extend(memory.too_much(outcome.peaks, self.waiting))
-        if self.case.stands_still:
-            self._judge_stop()
-        unfired = len(self.round.faults) - sum(outcome.fired.values())
-        if unfired and not outcome.problems:
-            self._tell(f"{unfired} faults found no target before the end")
-
-    def _judge_stop(self) -> None:
-        """Memory while the sink stood still, and its speed afterwards."""
-        if not self._faulted:
-            self._problem("the sink was never stopped")
-            return
-        (stopped, went_on), = self._faulted
-        outcome = self.outcome
-        if went_on - stopped >= LONG_ENOUGH:
-            outcome.grown = memory.growth(self._memory, stopped, went_on)
-            outcome.problems.extend(memory.not_flat(outcome.grown))
-        lengths = [(sample.time, sum(sample.lengths.values())) for sample in self.sink.samples]
-        if speed.speed(lengths, stopped + 1, went_on) > 0:
-            self._problem("the sink grew while it was stopped")
-        outcome.full_speed = speed.back_at_full_speed(lengths, stopped, went_on)
-        if outcome.full_speed is None:
-            self._problem("the sink was never at full speed again")
-
-    def _note_told(self) -> None:
-        """What the spout heard between a fault and the next is the first one's doing."""
-        with open(self.engine.path("failed.txt"), encoding="ascii") as file:
-            times = [float(line) for line in file]
-        begins = [begin for begin, _ in self._faulted]
-        for recovery, begin, end in zip(self.outcome.recoveries, begins, [*begins[1:], float("inf")]):
-            heard = [time_ for time_ in times if begin < time_ < end]
-            recovery.told = max(heard) - begin if heard else None
 
 
 def play(plan: Round, binary: str, keep: bool = False, mounts: bool = True) -> Outcome:

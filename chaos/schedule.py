@@ -36,7 +36,7 @@ class Round:
 def plan_round(seed: int, number: int, case: Case, tuples: int, faults: int) -> Round:
     """A round of about this many tuples at the sink and so many faults."""
     random_ = random.Random(f"{seed}/{number}/{case.name}")
-    lines = max(1, round(min(tuples, case.most_tuples) / case.fan_out))
+    lines = max(1, round(max(case.least_tuples, min(tuples, case.most_tuples)) / case.fan_out))
     expected = case.expected(lines)
     between = (STOPPED, STOPPED) if case.stands_still else (FIRST, LAST)
     places = sorted(random_.uniform(*between) for _ in range(min(faults, case.most_faults)))

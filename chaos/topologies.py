@@ -197,6 +197,8 @@ class Case:
     most_faults: int = 1000
     #: No more tuples than this in a round: it is slow on purpose.
     most_tuples: int = 1 << 40
+    #: No fewer tuples than this in a round: its speed is looked at.
+    least_tuples: int = 0
     #: One line of the input in so many always fails, and must stand among the dead letters; 0: none.
     rejects: int = 0
     #: Whether the run can be ended and gone on with.
@@ -318,7 +320,7 @@ CASES: List[Case] = [
          faults={"no-space-sink": 4, "no-space-letters": 3, "no-space-state": 2, "no-space-run": 2, "kill-child": 2,
                  "kill-worker": 2, "kill-supervisor": 1, "interrupt": 1}),
     Case("stopped", "the sink, a child, is stopped at full rate: memory, replays, speed afterwards", workers=2, fan_out=1,
-         children={"sink": "steps.py:Write"}, pending=4096, timeout="30s", strict=True, stands_still=10.0, most_faults=1,
+         children={"sink": "steps.py:Write"}, pending=4096, timeout="30s", strict=True, stands_still=10.0, most_faults=1, least_tuples=1_500_000,
          child_timeout="70s", bolts=PARSED + WRITE, faults={"hold-child": 1}),
     Case("resume", "the supervisor is killed or stopped; the next run goes on", workers=2,
          fan_out=10, children=CHAIN_CHILDREN, resumes=True,
