@@ -272,9 +272,7 @@ impl SpoutTask {
     }
 
     fn may_send(&self) -> bool {
-        !self.input.paused
-            && self.output.has_room()
-            && self.ledger.len() < self.housing.max_pending
+        !self.input.paused && self.output.has_room() && self.ledger.len() < self.housing.max_pending
     }
 
     fn replay(&mut self, now: Timestamp) -> bool {
