@@ -78,7 +78,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--round-faults", type=int, default=25, help="faults of a round")
     parser.add_argument("--round-tuples", type=int, default=250_000, help="tuples of a round")
     parser.add_argument("--jobs", type=int, default=2, help="rounds at a time")
-    parser.add_argument("--stall-seconds", type=float, default=10.0, help="how long the sink of the case `stopped` stands still")
+    parser.add_argument("--stall-seconds", type=float, default=25.0, help="how long the sink of the case `stopped` stands still")
     parser.add_argument("--no-mounts", action="store_true", help="limit files where small disks would be filled")
     parser.add_argument("--judge-times", action="store_true", help="fail where a recovery takes too long")
     parser.add_argument("--binary", default=BINARY, help="default: the release build")

@@ -84,6 +84,8 @@ class World:
         self._begin = self._calm_since = self._run_started = 0.0
         self._ends: Optional[Fired] = None
         self._seek_at = self._memory_at = 0.0
+        #: Whether the end of the input was not waited for.
+        self.cut_short = False
         #: When the sink grew last.
         self._grew = 0.0
 
@@ -179,6 +181,7 @@ class World:
                     continue
             if trouble := self._trouble(now, moved):
                 self.problem(trouble)
+                self.cut_short = True
                 return
             time.sleep(LOOK_EVERY)
 

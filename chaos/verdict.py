@@ -28,6 +28,8 @@ def judge(world: "World") -> None:
     if world.case.told:
         note_told(world)
     outcome.replayed = replayed = world.engine.counter("spout", "replayed")
+    if world.cut_short:
+        findings.lost = 0  # What has not come yet is not lost.
     if findings.lost:
         world.problem(f"{findings.lost} lost, first {findings.first_lost}")
     if findings.repeated_by_replay > replayed:
