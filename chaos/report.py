@@ -1,5 +1,6 @@
 """Sums rounds up and prints them."""
 
+import os
 from collections import Counter, defaultdict
 from typing import Dict, List
 
@@ -14,7 +15,7 @@ PROMISED = [("recovery", "kill-child", "back", 0.5), ("recovery", "kill-worker",
 #: Seconds until a sink that stood still is at full speed again.
 FULL_SPEED_WITHIN = 2.0
 
-#: The worst of all tells of whatever else the machine does.
+#: The part of the faults that must have kept it. The very worst tells of whatever else the machine does.
 JUDGED = 0.99
 
 
@@ -97,6 +98,9 @@ class Report:
               f"{total('lost')} lost, {total('repeated'):,} repeated and {total('late'):,} late "
               f"with {sum(o.replayed for o in self.outcomes):,} replays; "
               f"peak memory {max((o.peak for o in self.outcomes), default=0) >> 20} MiB")
+        if self.late:
+            load = os.getloadavg()[1]
+            print(f"load of the machine over the last five minutes: {load:.1f} on {os.cpu_count()} processors; times are those of a machine that does nothing else")
         for problem in self.late:
             print(problem)
         print("FAILED" if self.failed else "nothing lost, every repetition explained")
