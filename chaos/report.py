@@ -1,12 +1,12 @@
 """Sums rounds up and prints them."""
 
+import math
 import os
 from collections import Counter, defaultdict
 from typing import Dict, List
 
 from memory import MIB
 from outcome import Outcome
-
 
 #: Seconds, for faults that come alone: until a child's successor is started, until a lost worker's messages are on their way again.
 PROMISED = [("recovery", "kill-child", "back", 0.5), ("recovery", "kill-worker", "flow", 1.0),
@@ -15,13 +15,13 @@ PROMISED = [("recovery", "kill-child", "back", 0.5), ("recovery", "kill-worker",
 #: Seconds until a sink that stood still is at full speed again.
 FULL_SPEED_WITHIN = 2.0
 
-#: The part of the faults that must have kept it. The very worst tells of whatever else the machine does.
+#: The part of the faults that must have kept their time. The very worst tells of whatever else the machine does.
 JUDGED = 0.99
 
 
 def percentile(values: List[float], part: float) -> float:
-    values = sorted(values)
-    return values[min(len(values) - 1, int(len(values) * part))]
+    """The least value that is not exceeded by this part of all."""
+    return sorted(values)[max(0, math.ceil(len(values) * part) - 1)]
 
 
 class Report:

@@ -10,6 +10,7 @@ import memory
 import speed
 from disks import Disk, mounts_of_its_own
 from memory import MIB
+from report import percentile
 
 
 class Memory(unittest.TestCase):
@@ -38,6 +39,13 @@ class Memory(unittest.TestCase):
     def test_a_process_that_came_meanwhile_is_not_flat(self) -> None:
         grown = memory.growth([(90, {"worker 1": 50 * MIB})], 0, 100)
         self.assertEqual(len(memory.not_flat(grown)), 1)
+
+
+class Percentiles(unittest.TestCase):
+    def test_one_in_a_hundred_may_be_worse(self) -> None:
+        values = [1.0] * 99 + [9.0]
+        self.assertEqual((percentile(values, 0.99), percentile(values[1:], 0.99)), (1.0, 9.0))
+        self.assertEqual((percentile([3.0, 1.0, 2.0], 0.5), percentile([4.0], 0.5)), (2.0, 4.0))
 
 
 class Speed(unittest.TestCase):
