@@ -2,8 +2,8 @@
 
 Every queue of a run is bounded, and `galewire plan` prints how much can wait in them. A worker may take what one takes that has nothing to do,
 and a few times what can wait: a tuple in memory is larger than its bytes, and an allocator keeps some of what was freed. A child may take what
-its interpreter takes, and the tuples that it was sent. Neither depends on how much a run has done: a leak of a few hundred bytes for each tuple
-is beyond the bound at the end of a round.
+its interpreter takes, and the tuples that it was sent. Neither depends on how much a run has done: a leak of a kilobyte for each
+ack is beyond the bound at the end of a round of 250,000 tuples.
 """
 
 from typing import Dict, List, Tuple
