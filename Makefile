@@ -4,6 +4,8 @@ JOBS  ?= 2
 RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
 SEEDS ?= 1 2
+# Seconds for which a sink stands still at full rate.
+STALL ?= 600
 
 FUZZ_SECONDS ?= 180
 TARGETS      ?= topology child link control json tuple
@@ -35,13 +37,15 @@ packages: ## wheel, sdist and npm tarball of the SDKs, in target/packages
 chaos-short: ## a minute of faults, and the tests of the harness itself
 	python3 -m unittest discover -q -s chaos
 	@$(CARGO) build --quiet -j$(JOBS)
-	python3 chaos --binary target/debug/galewire --faults 80 --tuples 110000 --round-faults 8 --round-tuples 12000 \
-		--skip stalled --skip recovery --skip told # they are about times
+	python3 chaos --binary target/debug/galewire --faults 80 --tuples 130000 --round-faults 8 --round-tuples 12000 \
+		--skip stalled --skip stopped --skip recovery --skip told # they are about times
 
-chaos: ## 1,000 faults over 10 million tuples for each seed, and how long faults are felt
+chaos: ## 1,000 faults over 10 million tuples for each seed, a sink stopped for ten minutes beside them, and how long faults are felt
 	$(CARGO) build --quiet --release -j$(JOBS)
-	for seed in $(SEEDS); do python3 chaos --seed $$seed || exit 1; done
-	python3 chaos --case recovery --case told --jobs 1 --faults 100 --tuples 1 --judge-times
+	python3 -u chaos --case stopped --stall-seconds $(STALL) --jobs 1 --faults 1 --tuples 1 --round-tuples 3000000 --judge-times & stopped=$$!; \
+	for seed in $(SEEDS); do python3 -u chaos --seed $$seed --skip stopped || { kill $$stopped; exit 1; }; done; \
+	wait $$stopped
+	python3 chaos --case recovery --case told --jobs 1 --faults 300 --tuples 1 --judge-times
 
 bench: ## figures, printed; nothing is judged
 	$(CARGO) bench -j$(JOBS) --bench executor
