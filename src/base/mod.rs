@@ -19,5 +19,7 @@ pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskI
 pub use runtime::{Job, Runtimes, Spawner, panic_text};
 pub use signal::Signal;
 pub use text::beginning;
+#[cfg(test)]
+pub(crate) use time::virtual_clock;
 pub use time::{Timestamp, now, unix_millis, unix_nanos};
 pub use units::{ByteSize, UnitError, parse_duration, show_duration};

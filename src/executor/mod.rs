@@ -19,6 +19,8 @@ mod spout_task;
 mod wiring;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod tests;
 
 pub use housing::{

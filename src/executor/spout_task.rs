@@ -19,7 +19,7 @@ use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
 use super::mark::Mark;
-use super::pause::{pause, sooner};
+use super::pause::{Step, pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
 
@@ -95,30 +95,44 @@ impl SpoutTask {
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
         loop {
-            self.obey();
-            let worked = self.turn(now());
-            match self.life {
-                Life::GivenUp => return,
-                _ if worked => {
-                    tokio::task::yield_now().await;
-                    continue;
+            match self.step(now()) {
+                Step::Again => tokio::task::yield_now().await,
+                Step::Wait(deadline) => {
+                    let signal = self.housing.mailbox.signal().clone();
+                    if pause(&signal, deadline, &self.housing.shop.alarms).await {
+                        self.rung(now());
+                    }
                 }
-                _ => {}
-            }
-            if self.stage == Stage::Closed && self.output.is_clear() {
-                self.housing.enter(TaskState::Ended);
-                return;
-            }
-            let signal = self.housing.mailbox.signal().clone();
-            let rung = pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
-            if rung && now() < self.ask_at {
-                // Rung before its time: something may have arrived.
-                self.ask_at = Timestamp::default();
+                Step::Over => return,
             }
         }
     }
 
-    pub(super) fn obey(&mut self) {
+    /// Obeys and takes a turn; what is to be done then.
+    pub(super) fn step(&mut self, now: Timestamp) -> Step {
+        self.obey(now);
+        let worked = self.turn(now);
+        if matches!(self.life, Life::GivenUp) {
+            return Step::Over;
+        }
+        if worked {
+            return Step::Again;
+        }
+        if self.stage == Stage::Closed && self.output.is_clear() {
+            self.housing.enter(TaskState::Ended);
+            return Step::Over;
+        }
+        Step::Wait(self.deadline())
+    }
+
+    /// The doorbell has rung, perhaps before the spout was to be asked: something may have arrived.
+    pub(super) fn rung(&mut self, now: Timestamp) {
+        if now < self.ask_at {
+            self.ask_at = Timestamp::default();
+        }
+    }
+
+    pub(super) fn obey(&mut self, now: Timestamp) {
         for control in self.housing.mailbox.take_control() {
             match control {
                 Control::Activate => self.activate(),
@@ -127,7 +141,6 @@ impl SpoutTask {
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
                 Control::PeerLost(slot, view) => {
                     self.output.peer_lost(slot, view);
-                    let now = now();
                     for (_, kept) in self.ledger.fail_touched(Touched::worker(slot)) {
                         self.give_again(kept, roots::WORKER_LOST, now);
                     }
@@ -171,7 +184,7 @@ impl SpoutTask {
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
-        self.pass_marks();
+        self.pass_marks(now);
         self.housing.counters.pending.store(self.pending() as u64, Relaxed);
         // Nobody rings for room that there is already.
         worked || full && self.output.has_room()
@@ -364,7 +377,7 @@ impl SpoutTask {
         }
     }
 
-    fn pass_marks(&mut self) {
+    fn pass_marks(&mut self, now: Timestamp) {
         if self.stage == Stage::Exhausted && self.pending() == 0 {
             self.housing.enter(TaskState::Drained);
         }
@@ -373,7 +386,7 @@ impl SpoutTask {
             let progress = self.tell(|spout| spout.close());
             if progress != Some(Progress::Pending) {
                 self.next_save = Timestamp::default();
-                self.save_position(now());
+                self.save_position(now);
                 self.output.mark(Mark::End);
                 self.stage = Stage::Closed;
             }

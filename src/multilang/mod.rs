@@ -22,6 +22,8 @@ mod shell_bolt;
 mod shell_spout;
 mod talk;
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod tests;
 mod trace;
 

@@ -41,6 +41,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity, Trouble};
 pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
 pub use overrides::Overrides;
+#[cfg(test)]
+pub(crate) use placement::place;
 pub use plan::{
     Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
     RetryPolicy, Settings,

@@ -80,7 +80,7 @@ impl<H: Hub> InboundLoop<H> {
     }
 
     /// Handles one event; what is due to the sender afterwards, `Now` being done already.
-    async fn take(&mut self, event: HubEvent) -> Due {
+    pub(super) async fn take(&mut self, event: HubEvent) -> Due {
         let (connection, frame) = match event {
             HubEvent::Frame(connection, frame) => (connection, frame),
             HubEvent::Garbage(message) => {
@@ -200,7 +200,7 @@ impl<H: Hub> InboundLoop<H> {
     }
 
     /// Answers all peers where that is due, at least so much; `Soon` where some can wait.
-    async fn answer_all(&mut self, least: Due) -> Due {
+    pub(super) async fn answer_all(&mut self, least: Due) -> Due {
         let mut left = Due::Nothing;
         for inbox in self.shared.inboxes() {
             match inbox.due() {
