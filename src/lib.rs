@@ -13,6 +13,8 @@ pub mod executor;
 pub mod grouping;
 pub mod metrics;
 pub mod multilang;
+#[cfg(test)]
+mod simulation;
 pub mod supervisor;
 pub mod topology;
 pub mod transport;

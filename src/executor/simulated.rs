@@ -10,6 +10,7 @@ use crate::base::Timestamp;
 use super::housing::TaskHandle;
 use super::wiring::{TaskLoop, Wiring, make_tasks};
 
+pub(crate) use super::life::{Blame, Death, Restarts, Verdict};
 pub(crate) use super::pause::Step;
 
 /// A task whose loop somebody else turns.

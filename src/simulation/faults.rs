@@ -1,0 +1,46 @@
+//! What goes wrong from outside, and when.
+
+use std::time::Duration;
+
+use crate::base::{Timestamp, WorkerSlot};
+
+use super::queue::{Event, Queue};
+use super::scenario::Scenario;
+
+/// How long things go wrong.
+pub(super) const TROUBLE: Duration = Duration::from_secs(3);
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// A worker's process is killed.
+    Kill(WorkerSlot),
+    /// A worker's process stands still.
+    Freeze(WorkerSlot, Duration),
+    /// One of the connections breaks, at any byte of what is on it.
+    Cut(usize),
+    /// A task's loop does not come round for a while.
+    Stop(WorkerSlot, usize, Duration),
+    /// A child is killed.
+    KillChild(WorkerSlot, usize),
+    /// Wires are slow for a while: what is delayed arrives behind a new connection's first frames.
+    Delay(Duration),
+}
+
+/// Draws the faults of a run.
+pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Queue) {
+    for _ in 0..scenario.faults {
+        let at = Timestamp(0) + Duration::from_micros(dice.u64(..TROUBLE.as_micros() as u64));
+        let slot = WorkerSlot(dice.u16(..scenario.plan.settings.workers));
+        let span = |dice: &mut fastrand::Rng, most: u64| Duration::from_millis(dice.u64(1..most));
+        let fault = match dice.u32(..10) {
+            0..2 => Fault::Kill(slot),
+            2 => Fault::Freeze(slot, span(dice, 8_000)),
+            3..6 => Fault::Cut(dice.usize(..16)),
+            6 => Fault::Stop(slot, dice.usize(..8), span(dice, 4_000)),
+            7..9 => Fault::KillChild(slot, dice.usize(..4)),
+            _ => Fault::Delay(span(dice, 400)),
+        };
+        queue.put(at, Event::Fault(fault));
+    }
+}
