@@ -190,7 +190,10 @@ impl Bolt for NativeBolt {
 
     fn abandon(&mut self, kind: FailKind, out: &mut Collector<'_>) {
         // Some bolts leave what they held to its time-out.
-        let tells = lock(&self.stage).dice.bool();
+        let tells = {
+            let mut stage = lock(&self.stage);
+            stage.dice.bool() || stage.patient
+        };
         for held in self.held.drain(..).filter(|_| tells) {
             out.fail_as(held.ticket, kind, "abandoned");
         }

@@ -8,7 +8,7 @@ use super::queue::{Event, Queue};
 use super::scenario::Scenario;
 
 /// How long things go wrong.
-pub(super) const TROUBLE: Duration = Duration::from_secs(3);
+pub(super) const TROUBLE: Duration = Duration::from_millis(1_500);
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]

@@ -35,6 +35,9 @@ impl World {
             let until = task.stopped_until;
             return self.queue.put(until, Event::Turn(life, place, ticket, rung));
         }
+        // No mailbox is ever fuller than before its task takes from it.
+        self.check_mailbox(life, place);
+        let task = &mut self.worker(life).tasks[place];
         task.called = false;
         let step = task.task.step(rung, now);
         task.ticket += 1;
@@ -53,7 +56,6 @@ impl World {
             Step::Over => task.over = true,
         }
         self.adopt(life);
-        self.check_mailboxes(life);
     }
 
     /// Children that a task has just started.
@@ -69,20 +71,18 @@ impl World {
         }
     }
 
-    fn check_mailboxes(&self, life: Life) {
+    fn check_mailbox(&self, life: Life, place: usize) {
         let limit = self.scenario.plan.settings.mailbox.as_usize();
-        for task in &self.workers[&life.0].tasks {
-            let handle = &task.task.handle;
-            let (local, deliveries) = handle.mailbox.local_load();
-            if local > limit && deliveries > 1 {
-                self.violated(format!("{local} bytes wait in front of task {}", handle.task));
-            }
-            let remote = handle.mailbox.queued_bytes() - local;
-            let held = books(&self.books).held(life, handle.task) as usize;
-            if remote != held {
-                let text = format!("task {} has {remote} bytes of parts, not {held}", handle.task);
-                self.violated(text);
-            }
+        let handle = &self.workers[&life.0].tasks[place].task.handle;
+        let (local, deliveries) = handle.mailbox.local_load();
+        if local > limit && deliveries > 1 {
+            self.violated(format!("{local} bytes wait in front of task {}", handle.task));
+        }
+        let remote = handle.mailbox.queued_bytes() - local;
+        let held = books(&self.books).held(life, handle.task) as usize;
+        if remote != held {
+            let text = format!("task {} has {remote} bytes of parts, not {held}", handle.task);
+            self.violated(text);
         }
     }
 
@@ -152,7 +152,7 @@ impl World {
     fn call_children(&mut self, life: Life) {
         for place in 0..self.worker(life).children.len() {
             let script = &mut self.worker(life).children[place];
-            if script.listen() && !script.is_called {
+            if !script.is_called && script.listen() {
                 script.is_called = true;
                 script.ticket += 1;
                 let ticket = script.ticket;

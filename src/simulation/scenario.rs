@@ -30,13 +30,19 @@ pub(super) struct Scenario {
     pub(super) copies: HashMap<String, u64>,
     /// A spout in a child does not say that it has no more.
     pub(super) endless: bool,
+    /// Nothing is forgotten and time-outs are far.
+    pub(super) patient: bool,
 }
 
 impl Scenario {
     pub(super) fn new(dice: &mut fastrand::Rng) -> Self {
         let (components, parallelism) = components(dice);
         let workers = dice.u16(1..=3);
-        let settings = settings(dice, workers);
+        let patient = dice.bool();
+        let mut settings = settings(dice, workers);
+        if patient {
+            settings.message_timeout = Duration::from_secs(120);
+        }
         let limits = Limits {
             credit: settings.mailbox.as_usize() as u64,
             window: settings.link_window.as_usize() as u64,
@@ -56,7 +62,7 @@ impl Scenario {
         let habits = Habits {
             hold: rate(dice, 300),
             fail: rate(dice, 60),
-            forget: rate(dice, 30),
+            forget: rate(dice, 30) * u32::from(!patient),
             die: rate(dice, 40),
             babble: rate(dice, 100),
         };
@@ -68,9 +74,10 @@ impl Scenario {
             limits,
             batch_bytes: dice.usize(60..2_000),
             habits,
-            messages: dice.u64(3..24),
+            messages: dice.u64(2..14),
             faults: dice.usize(..8) * usize::from(wild > 0),
             endless,
+            patient,
             plan,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{TaskId, now};
+use crate::base::{TaskId, WorkerSlot, now};
 use crate::component::{
     ComponentError, Context, Declaration, Declaring, MessageId, Next, OptionProblem, Replay, Spout,
     SpoutCollector, SpoutKind,
@@ -33,6 +33,7 @@ impl SpoutKind for NativeSource {
         Box::new(NativeSpout {
             stage: present(),
             task: TaskId(0),
+            slot: WorkerSlot(0),
             messages: Vec::new(),
             next: 0,
             acked: BTreeSet::new(),
@@ -60,6 +61,7 @@ impl SpoutKind for ChildSource {
 struct NativeSpout {
     stage: Shared,
     task: TaskId,
+    slot: WorkerSlot,
     messages: Vec<u64>,
     next: usize,
     acked: BTreeSet<usize>,
@@ -88,7 +90,7 @@ impl NativeSpout {
 impl Spout for NativeSpout {
     fn open(&mut self, context: &Arc<Context>) -> Result<(), ComponentError> {
         let mut stage = lock(&self.stage);
-        self.task = context.task;
+        (self.task, self.slot) = (context.task, context.worker);
         self.messages = stage.messages_of(context.task);
         self.next = self.restored;
         let (messages, from) = (self.messages.clone(), self.restored);
@@ -108,14 +110,14 @@ impl Spout for NativeSpout {
         let (dies, pause) = {
             let mut stage = lock(&self.stage);
             let habits = stage.habits;
-            (stage.mischief(habits.die / 2), stage.dice.u64(..8))
+            (stage.mischief(habits.die / 2), stage.dice.u64(..4))
         };
         if dies {
             lock(&self.stage).seen.child_deaths += 1;
             return Err(ComponentError::restart("the source broke"));
         }
         if pause == 0 {
-            let millis = lock(&self.stage).dice.u64(1..80);
+            let millis = lock(&self.stage).dice.u64(1..250);
             return Ok(Next::IdleUntil(now() + Duration::from_millis(millis)));
         }
         self.emit(message, out)?;
@@ -133,10 +135,8 @@ impl Spout for NativeSpout {
 
     fn fail(&mut self, id: MessageId, reason: &str) -> Replay {
         let mut stage = lock(&self.stage);
-        stage.oracle.failed(id.0);
-        stage.seen.fails += 1;
+        stage.failed(self.task, self.slot, id.0, reason);
         let own = stage.dice.u32(..4) == 0;
-        stage.say(|| format!("task {} hears that message {} failed: {reason}", self.task, id.0));
         if own {
             self.again.push_back(id.0);
             return Replay::Source;

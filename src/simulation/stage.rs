@@ -62,6 +62,10 @@ pub(super) struct Stage {
     /// What the present child of a task was given.
     pub(super) given: HashMap<TaskId, Vec<Given>>,
     pub(super) disks: HashMap<TaskId, Disk>,
+    /// Nothing is forgotten and time-outs are far: what is lost has to be known to be.
+    pub(super) patient: bool,
+    /// The tasks that each worker was told are congested.
+    pub(super) congested: HashMap<WorkerSlot, BTreeSet<TaskId>>,
     pub(super) trace: Option<Vec<String>>,
     /// Things that happened and were worth a test of their own.
     pub(super) seen: Seen,
@@ -78,7 +82,6 @@ pub(super) struct Seen {
     pub(super) fails: u64,
     pub(super) restarts: u64,
     pub(super) forgotten: u64,
-    pub(super) resent: u64,
 }
 
 pub(super) type Shared = Arc<Mutex<Stage>>;
@@ -159,6 +162,25 @@ impl Stage {
         self.oracle.made(anchors, copies);
         self.seen.joins += u64::from(anchors.len() > 1);
         self.oracle.number()
+    }
+
+    /// A spout's task hears that a message failed.
+    pub(super) fn failed(&mut self, task: TaskId, slot: WorkerSlot, message: u64, reason: &str) {
+        self.oracle.failed(message);
+        self.seen.fails += 1;
+        self.say(|| format!("task {task} hears that message {message} failed: {reason}"));
+        if !reason.starts_with("not fully acked within") {
+            return;
+        }
+        if self.patient {
+            let text = format!("message {message} was lost, and only its time-out told");
+            self.oracle.violated(text);
+        }
+        // Every bolt is downstream of every spout.
+        if let Some(tasks) = self.congested.get(&slot).filter(|tasks| !tasks.is_empty()) {
+            let text = format!("message {message} timed out, though {tasks:?} are congested");
+            self.oracle.violated(text);
+        }
     }
 
     pub(super) fn is_sink(&self, component: &str) -> bool {

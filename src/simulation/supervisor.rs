@@ -162,7 +162,11 @@ impl World {
             answers_later: false,
         };
         self.workers.insert(slot, worker);
-        lock(&self.stage).lives.insert(slot, incarnation.0);
+        {
+            let mut stage = lock(&self.stage);
+            stage.lives.insert(slot, incarnation.0);
+            stage.congested.remove(&slot);
+        }
         self.say(|| format!("worker {slot} begins its life {}", incarnation.0));
         let endpoint = format!("ipc:///simulated/{slot}");
         let address = WorkerAddress { slot, incarnation, boot, endpoint };
@@ -219,7 +223,11 @@ impl World {
                 let worker = self.workers.get(&life.0).expect("it was there just now");
                 order_all(worker, &Control::PeerReplaced(address.slot));
             }
-            ToWorker::Congested { tasks } => worker.congestion.set(tasks.into_iter().collect()),
+            ToWorker::Congested { tasks } => {
+                let tasks: BTreeSet<_> = tasks.into_iter().collect();
+                lock(&self.stage).congested.insert(life.0, tasks.clone());
+                worker.congestion.set(tasks);
+            }
             ToWorker::StopInput => order_all(worker, &Control::StopInput),
             ToWorker::End => order_all(worker, &Control::End),
             ToWorker::Exit => {

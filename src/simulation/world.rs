@@ -115,6 +115,8 @@ impl World {
             lives: Default::default(),
             given: Default::default(),
             disks: Default::default(),
+            patient: scenario.patient,
+            congested: Default::default(),
             trace: traced.then(Vec::new),
             seen: Seen::default(),
         };
@@ -173,16 +175,24 @@ impl World {
                 let text = format!("no end after {events} events, at {}: {event:?}", self.now);
                 return Err(text);
             }
+            let place = self.life_of(&event).map(|life| life.0);
             self.happen(event);
-            let slots: Vec<_> = self.workers.keys().copied().collect();
-            for slot in slots {
-                self.settle(slot);
+            match place {
+                Some(slot) => self.settle(slot),
+                None => self.settle_all(),
             }
             self.first_violation()?;
         }
         lock(&self.stage).seen.events = events;
         self.check_end();
         self.first_violation()
+    }
+
+    fn settle_all(&mut self) {
+        let slots: Vec<_> = self.workers.keys().copied().collect();
+        for slot in slots {
+            self.settle(slot);
+        }
     }
 
     fn first_violation(&self) -> Result<(), String> {

@@ -55,5 +55,9 @@ fn nothing_is_acked_early_or_forgotten_whatever_goes_wrong() {
         }
         return;
     }
-    run_all(0..number("SEEDS").unwrap_or(SEEDS));
+    let first = number("FIRST").unwrap_or(0);
+    let outcomes = run_all(first..first + number("SEEDS").unwrap_or(SEEDS));
+    if env::var("SHOW").is_ok() {
+        for o in &outcomes { eprintln!("{:?} {} {} {:?}", o.seen, o.messages, o.trees, o.finish); }
+    }
 }
