@@ -143,7 +143,10 @@ impl Bolt for NativeBolt {
         };
         let held = Held { ticket: tuple.into_ticket(), message };
         match deed {
-            Deed::Die => return Err(ComponentError::restart("died")),
+            Deed::Die if lock(&self.stage).dice.bool() => {
+                return Err(ComponentError::restart("died"));
+            }
+            Deed::Die => panic!("died"),
             Deed::Fail if self.automatic => return Err(ComponentError::restart("would not")),
             Deed::Fail => {
                 lock(&self.stage).seen.fails += 1;

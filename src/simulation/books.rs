@@ -40,6 +40,7 @@ pub(super) struct Books {
     held: HashMap<(Life, WorkerSlot, TaskId), VecDeque<(u32, u64)>>,
     /// Which life of a peer a worker sends to.
     peers: HashMap<(Life, WorkerSlot), u32>,
+    successors: HashMap<(Life, WorkerSlot), u32>,
     /// Whose frame is being taken.
     pub(super) sender: Option<Life>,
     /// The most that was ever outstanding to one task.
@@ -55,9 +56,15 @@ impl Books {
             carried: HashMap::new(),
             held: HashMap::new(),
             peers: HashMap::new(),
+            successors: HashMap::new(),
             sender: None,
             peak: 0,
         }
+    }
+
+    /// A worker hears that a peer is lost: all before this successor is past.
+    pub(super) fn lost(&mut self, me: Life, successor: Life) {
+        self.successors.insert((me, successor.0), successor.1);
     }
 
     pub(super) fn peer(&mut self, me: Life, peer: Life) {
@@ -108,6 +115,10 @@ impl Books {
     /// A part has come out of a link.
     pub(super) fn delivered(&mut self, me: Life, task: TaskId, lane: Lane, bytes: u64) {
         let sender = self.sender.expect("parts come while a frame is taken");
+        if self.successors.get(&(me, sender.0)).is_some_and(|life| sender.1 < *life) {
+            let text = format!("{me:?} was delivered a part of {sender:?}, which is lost");
+            self.violations.push(text);
+        }
         let carried = self.carried.entry((sender, me)).or_default();
         carried.delivered += bytes;
         if carried.delivered > carried.bytes {

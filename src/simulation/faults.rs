@@ -10,6 +10,8 @@ use super::scenario::Scenario;
 /// How long things go wrong.
 pub(super) const TROUBLE: Duration = Duration::from_millis(1_500);
 
+const BEGIN: Duration = Duration::from_millis(30);
+
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
@@ -19,6 +21,8 @@ pub(super) enum Fault {
     Freeze(WorkerSlot, Duration),
     /// One of the connections breaks, at any byte of what is on it.
     Cut(usize),
+    /// A frame of one of the connections vanishes.
+    Lose(usize),
     /// A task's loop does not come round for a while.
     Stop(WorkerSlot, usize, Duration),
     /// A child is killed.
@@ -30,13 +34,16 @@ pub(super) enum Fault {
 /// Draws the faults of a run.
 pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Queue) {
     for _ in 0..scenario.faults {
-        let at = Timestamp(0) + Duration::from_micros(dice.u64(..TROUBLE.as_micros() as u64));
+        // Early rather than late, but not before the run has begun.
+        let share = dice.f64() * dice.f64();
+        let at = Timestamp(0) + BEGIN + (TROUBLE - BEGIN).mul_f64(share);
         let slot = WorkerSlot(dice.u16(..scenario.plan.settings.workers));
         let span = |dice: &mut fastrand::Rng, most: u64| Duration::from_millis(dice.u64(1..most));
-        let fault = match dice.u32(..10) {
-            0..2 => Fault::Kill(slot),
-            2 => Fault::Freeze(slot, span(dice, 8_000)),
-            3..6 => Fault::Cut(dice.usize(..16)),
+        let fault = match dice.u32(..12) {
+            0..3 => Fault::Kill(slot),
+            3 => Fault::Freeze(slot, span(dice, 8_000)),
+            10 => Fault::Lose(dice.usize(..16)),
+            4..6 => Fault::Cut(dice.usize(..16)),
             6 => Fault::Stop(slot, dice.usize(..8), span(dice, 4_000)),
             7..9 => Fault::KillChild(slot, dice.usize(..4)),
             _ => Fault::Delay(span(dice, 400)),

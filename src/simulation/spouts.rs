@@ -110,7 +110,7 @@ impl Spout for NativeSpout {
         let (dies, pause) = {
             let mut stage = lock(&self.stage);
             let habits = stage.habits;
-            (stage.mischief(habits.die / 2), stage.dice.u64(..4))
+            (stage.mischief(habits.die / 2), stage.dice.u64(..3))
         };
         if dies {
             lock(&self.stage).seen.child_deaths += 1;

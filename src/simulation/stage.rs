@@ -75,7 +75,9 @@ pub(super) struct Stage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) events: u64,
+    /// Workers that have ended, and those that were killed.
     pub(super) deaths: u64,
+    pub(super) kills: u64,
     pub(super) cuts: u64,
     pub(super) child_deaths: u64,
     pub(super) joins: u64,

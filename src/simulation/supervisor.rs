@@ -214,6 +214,7 @@ impl World {
             }
             ToWorker::PeerLost { slot, successor } => {
                 worker.node.remove_peer(slot);
+                books(&self.books).lost(life, (slot, successor.0));
                 worker.incarnations[slot.index()] = successor;
                 let view = WorkerView::new(worker.incarnations.iter().copied());
                 order_all(worker, &Control::PeerLost(slot, view));
@@ -364,10 +365,9 @@ impl World {
     }
 
     fn check_restarts(&self) {
-        if self.blamed {
-            return; // Deaths that one tuple is to blame for are free.
-        }
-        for ((life, task), times) in &self.restarts {
+        // Deaths that one tuple is to blame for are free, and a spout has none in hand.
+        let spouts = self.restarts.iter().filter(|((_, task), _)| self.scenario.is_spout(*task));
+        for ((life, task), times) in spouts {
             let planned = self.scenario.plan.task(*task).expect("a task of the plan");
             let policy = &self.scenario.plan.component(planned.component).restart;
             for (place, first) in times.iter().enumerate() {

@@ -50,6 +50,10 @@ pub(super) struct Wire {
     pub(super) from: Life,
     pub(super) to: Life,
     open: bool,
+    /// What is on it when it is cut arrives not before then.
+    held: Timestamp,
+    /// The next frame vanishes.
+    loses: bool,
     forward: Way,
     back: Way,
 }
@@ -61,6 +65,8 @@ pub(super) struct Wires {
     /// The sender's present connection.
     lines: BTreeMap<(Life, WorkerSlot), u64>,
     numbers: u64,
+    /// Frames that have vanished.
+    pub(super) lost: u64,
 }
 
 impl Wires {
@@ -68,7 +74,7 @@ impl Wires {
     pub(super) fn connect(&mut self, from: Life, to: Life) -> u64 {
         self.numbers += 1;
         let (forward, back) = (Way::default(), Way::default());
-        self.wires.insert(self.numbers, Wire { from, to, open: true, forward, back });
+        self.wires.insert(self.numbers, Wire { from, to, open: true, held: Timestamp(0), loses: false, forward, back });
         self.lines.insert((from, to.0), self.numbers);
         self.numbers
     }
@@ -107,15 +113,30 @@ impl Wires {
     /// Whether a frame that ends at a byte arrives.
     pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64) -> bool {
         let wire = self.wires.get_mut(&wire).expect("frames are on wires");
+        if !back && std::mem::take(&mut wire.loses) {
+            self.lost += 1;
+            return false;
+        }
         let way = if back { &mut wire.back } else { &mut wire.forward };
         way.arrive(end)
     }
 
+    /// Until when the rest of a wire that was cut is held up.
+    pub(super) fn held_until(&self, wire: u64) -> Option<Timestamp> {
+        self.wires.get(&wire).filter(|wire| !wire.open).map(|wire| wire.held)
+    }
+
+    /// The next frame of a wire vanishes, and those behind it arrive.
+    pub(super) fn lose(&mut self, wire: u64) {
+        self.wires.get_mut(&wire).expect("wires are numbered").loses = true;
+    }
+
     /// Cuts a wire; false where it was cut already.
-    pub(super) fn cut(&mut self, wire: u64, dice: &mut fastrand::Rng) -> bool {
+    pub(super) fn cut(&mut self, wire: u64, held: Timestamp, dice: &mut fastrand::Rng) -> bool {
         let wire = self.wires.get_mut(&wire).expect("wires are numbered");
         wire.forward.break_off(dice);
         wire.back.break_off(dice);
+        wire.held = held;
         std::mem::replace(&mut wire.open, false)
     }
 

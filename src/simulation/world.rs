@@ -61,8 +61,6 @@ pub(super) struct World {
     pub(super) boots: BTreeMap<WorkerSlot, Vec<Timestamp>>,
     /// When each task's component was started again, in one life of its worker.
     pub(super) restarts: BTreeMap<(Life, crate::base::TaskId), Vec<Timestamp>>,
-    /// A component failed of what only one tuple was to blame for.
-    pub(super) blamed: bool,
     pub(super) time_is_up: bool,
 }
 
@@ -139,7 +137,6 @@ impl World {
             slow_until: Timestamp(0),
             boots: BTreeMap::new(),
             restarts: BTreeMap::new(),
-            blamed: false,
             time_is_up: false,
         };
         world.check_placement();
@@ -274,6 +271,7 @@ impl World {
         match fault {
             Fault::Kill(slot) => {
                 if let Some(life) = self.workers.get(&slot).map(|worker| worker.life) {
+                    lock(&self.stage).seen.kills += 1;
                     self.die(life, "was killed");
                 }
             }
@@ -286,6 +284,12 @@ impl World {
                 let open = self.wires.open();
                 if !open.is_empty() {
                     self.cut(open[number % open.len()]);
+                }
+            }
+            Fault::Lose(number) => {
+                let open = self.wires.open();
+                if !open.is_empty() {
+                    self.wires.lose(open[number % open.len()]);
                 }
             }
             Fault::Stop(slot, number, span) => {
