@@ -3,9 +3,11 @@ CARGO ?= cargo
 JOBS  ?= 2
 RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
-.PHONY: test lint rust python node packages bench tools
+SEEDS ?= 1 2
 
-test: tools lint rust python node ## everything that decides whether a change is good
+.PHONY: test lint rust python node packages chaos-short chaos simulate bench tools
+
+test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
 tools: ## programs that the tests need, where they are missing
 	@sh tests/clients.sh
@@ -25,6 +27,20 @@ node: ## the Node SDK
 
 packages: ## wheel, sdist and npm tarball of the SDKs, in target/packages
 	sh multilang/packages.sh
+
+chaos-short: ## a minute of faults, and the tests of the harness itself
+	python3 -m unittest discover -q -s chaos
+	@$(CARGO) build --quiet -j$(JOBS)
+	python3 chaos --binary target/debug/galewire --faults 80 --tuples 110000 --round-faults 8 --round-tuples 12000 \
+		--skip stalled --skip recovery --skip told # they are about times
+
+chaos: ## 1,000 faults over 10 million tuples for each seed, and how long faults are felt
+	$(CARGO) build --quiet --release -j$(JOBS)
+	for seed in $(SEEDS); do python3 chaos --seed $$seed || exit 1; done
+	python3 chaos --case recovery --case told --jobs 1 --faults 100 --tuples 1 --judge-times
+
+simulate: ## thousands of simulated runs of the engine
+	$(CARGO) test --release -j$(JOBS) --lib simulation:: -- --ignored
 
 bench: ## figures, printed; nothing is judged
 	$(CARGO) bench -j$(JOBS) --bench executor

@@ -24,8 +24,8 @@ use galewire::executor::{
 };
 use galewire::grouping::{Grouping, GroupingName};
 use galewire::topology::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
-    RetryPolicy, Settings,
+    Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
+    RetryPolicy, Settings, StallPolicy, Then,
 };
 use galewire::tuple::{Tuple, Value, Values};
 use schemars::JsonSchema;
@@ -159,7 +159,7 @@ impl PositionStore for Nothing {
         None
     }
 
-    fn dead_letter(&self, _: &std::path::Path, _: &str) -> std::io::Result<()> {
+    fn dead_letters(&self, _: &std::path::Path, _: &[u8]) -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -189,16 +189,13 @@ fn component(
                 from: ComponentIdx(from),
                 stream: StreamIdx(0),
                 grouping,
+                on_full: OnFull::Block,
             })
             .into_iter()
             .collect(),
         tick: None,
-        restart: RestartPolicy {
-            max: 1,
-            within: second,
-            backoff_least: second,
-            backoff_greatest: second,
-        },
+        restart: restart_policy(),
+        stall: StallPolicy::default(),
         retry: RetryPolicy {
             max: None,
             backoff_least: second,
@@ -206,6 +203,17 @@ fn component(
             dead_letter: None,
         },
         keeps_memory: false,
+    }
+}
+
+fn restart_policy() -> RestartPolicy {
+    let second = Duration::from_secs(1);
+    RestartPolicy {
+        max: 1,
+        within: second,
+        backoff_least: second,
+        backoff_greatest: second,
+        then: Then::Stop,
     }
 }
 
@@ -234,10 +242,12 @@ fn plan(tasks: [usize; 3], guarantee: Guarantee) -> Plan {
             max_spout_pending: 4096,
             mailbox: ByteSize(256 * 1024),
             link_window: ByteSize(1 << 20),
+            link_relay: None,
             link: LinkKind::Ipc,
             executor_threads: 2,
             drain_timeout: Duration::from_secs(60),
             state_dir: PathBuf::from("/"),
+            worker_restart: restart_policy(),
             debug: false,
         },
         components: vec![

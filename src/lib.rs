@@ -9,7 +9,10 @@ pub mod builtin;
 pub mod cli;
 pub mod component;
 pub mod control;
+pub mod dead_letter;
 pub mod executor;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod grouping;
 pub mod metrics;
 pub mod multilang;

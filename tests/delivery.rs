@@ -188,7 +188,7 @@ inputs = ["picky"]
     assert_eq!(ended.out.lines().count(), 19, "{}", ended.out);
     let dead = project.read("dead.jsonl");
     let letter: serde_json::Value = serde_json::from_str(&dead).unwrap();
-    assert_eq!((&letter["values"][0], &letter["failures"]), (&7.into(), &3.into()));
+    assert_eq!((&letter["values"][0], &letter["attempts"]), (&7.into(), &3.into()));
     assert!(dead.contains("never seven"), "{dead}");
     assert_eq!(ended.counters("numbers")["replayed"], 2);
 }

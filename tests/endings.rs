@@ -141,7 +141,7 @@ fn two_of_three_workers_lost_at_once_lose_nothing() {
             Running::signal(victim, Signal::SIGKILL);
         }
         let ended = run.end().expect_code(0);
-        assert_eq!(ended.err.matches("\"worker_lost\"").count(), 2, "{}", ended.err);
+        assert_eq!(ended.err.matches("\"event\":\"worker_lost\"").count(), 2, "{}", ended.err);
         let text = project.read("output.txt");
         let numbers: std::collections::BTreeSet<usize> =
             text.lines().map(|line| line.parse().unwrap()).collect();

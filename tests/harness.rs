@@ -80,13 +80,23 @@ impl Project {
         self.read(path).matches('\n').count()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Any command, in the project's folder.
+    fn prepared(&self, arguments: &[&str]) -> Command {
         let mut command = galewire();
         command.env(MARK, self.path(""));
-        command.args(["run", "topology.toml"]).args(arguments).current_dir(self.folder.path());
+        command.args(arguments).current_dir(self.folder.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.env("XDG_STATE_HOME", self.path("state")).env("TMPDIR", self.path(TEMPORARY));
         command
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        self.prepared(&[&["run", "topology.toml"], arguments].concat())
+    }
+
+    /// Has galewire do something, to its end.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Ended {
+        Ended::new(self.prepared(arguments).output().unwrap())
     }
 
     /// Has `galewire plan` show `topology.toml`.
@@ -104,7 +114,15 @@ impl Project {
 
     /// Starts `topology.toml`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(arguments);
+        self.spawn(self.command(arguments))
+    }
+
+    /// Has galewire begin with something.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Running {
+        self.spawn(self.prepared(arguments))
+    }
+
+    fn spawn(&self, mut command: Command) -> Running {
         let told = fs::File::create(self.path(TOLD)).unwrap();
         let child = command.stdout(Stdio::piped()).stderr(told).spawn().unwrap();
         Running { child: Some(child), told: self.path(TOLD) }
@@ -201,9 +219,12 @@ impl Running {
             family.extend(all.iter().filter(|process| process.parent == parent).map(|p| p.pid));
             at += 1;
         }
+        // The guard is there for the end alone, and only what names it looks for it.
+        let is_guard = |process: &Process| process.command.starts_with("gw-guard");
         let mut found: Vec<_> = all
             .into_iter()
             .filter(|process| family.contains(&process.pid) && process.command.contains(text))
+            .filter(|process| !is_guard(process) || text == "gw-guard")
             .map(|process| process.pid)
             .collect();
         found.sort_unstable();

@@ -20,6 +20,8 @@ mod clients;
 mod conformance;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod dlq;
 mod docs;
 #[cfg(test)]
 mod endings;
@@ -34,15 +36,25 @@ mod ids_ahead;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod orphans;
+#[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod requirements;
 #[cfg(test)]
 mod scaffold;
+#[cfg(test)]
+mod stall;
 #[cfg(test)]
 mod storm_scripts;
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use galewire::base::{ByteSize, ComponentIdx};
 use galewire::component::Role;
 use galewire::topology::{
-    self, Environment, Guarantee, LinkKind, Overrides, Plan, Version, load, worst_case_bytes,
+    self, DeadLetters, Environment, Guarantee, LinkKind, Overrides, Plan, Version, load,
+    worst_case_bytes,
 };
 use serde_json::{Value, json};
 
@@ -82,6 +83,8 @@ fn a_command_gets_all_it_needs_as_options() {
             "command": ["python3", "plain.py"],
             "dir": dir,
             "env": { "PYTHONHASHSEED": "0" },
+            "env_inherit": null,
+            "limits": {},
             "config": { "min_length": 3 },
             "language": "python",
             "protocol": "json",
@@ -131,15 +134,27 @@ fn retry_and_dead_letters_are_planned() {
     assert_eq!(spout.retry.max, Some(5));
     assert_eq!(spout.retry.backoff_least, Duration::from_millis(100));
     let dead_letter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/rejects.jsonl");
-    assert_eq!(spout.retry.dead_letter.as_deref(), Some(dead_letter.as_path()));
+    assert_eq!(spout.retry.dead_letter, Some(DeadLetters::File(dead_letter)));
     assert_eq!(spout.options, json!({ "path": "data/book.txt" }));
 }
 
 #[test]
 fn a_plan_survives_its_journey_as_json() {
     let plan = good();
-    let back: Plan = serde_json::from_str(&topology::json(&plan)).unwrap();
+    let back: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(back, plan);
+}
+
+#[test]
+fn a_plan_that_is_shown_hides_the_values_of_variables_and_nothing_else() {
+    let plan = good();
+    let shown = topology::json(&plan);
+    let mut expected = plan;
+    let split = expected.components.iter_mut().find(|one| one.name == "split").unwrap();
+    split.options["env"]["PYTHONHASHSEED"] = json!("(hidden)");
+    let program = split.program.as_mut().unwrap();
+    program.env.insert("PYTHONHASHSEED".to_owned(), "(hidden)".to_owned());
+    assert_eq!(serde_json::from_str::<Plan>(&shown).unwrap(), expected);
 }
 
 #[test]
@@ -198,9 +213,37 @@ fn queues_are_bounded_and_the_bound_is_told() {
     let path = dir.path().join("t.toml");
     fs::write(&path, text).unwrap();
     let plan = plan_with(&path, &[], &environment());
-    // Two tasks, each fed by two workers; two links.
-    assert_eq!(worst_case_bytes(&plan), ByteSize(4 * 100 * 1024 + 2 * 1024 * 1024));
-    assert_eq!(topology::memory_line(&plan), "at most 2.4MiB waiting in queues");
+    // Two tasks, each fed by two workers and with a batch in hand; two links; two tasks that may have
+    // a batch open for each of two others.
+    let tasks = 4 * 100 * 1024 + 2 * 64 * 1024 + 2 * 128 * 1024;
+    assert_eq!(worst_case_bytes(&plan), ByteSize(tasks + 2 * 1024 * 1024));
+    assert_eq!(topology::memory_line(&plan), "at most 2.8MiB waiting in queues");
+    let set = "bolts.show.inputs=[{ from = \"lines\", on_full = \"drop_oldest\" }]";
+    let plan = plan_with(&path, &[set], &environment());
+    // Two tasks that have a budget for each of two others.
+    let tasks = 4 * 100 * 1024 + 2 * 64 * 1024 + 2 * 2 * 100 * 1024;
+    assert_eq!(worst_case_bytes(&plan), ByteSize(tasks + 2 * 1024 * 1024));
+    assert!(topology::table(&plan, None).contains("lines (shuffle; drop_oldest)"));
+}
+
+#[test]
+fn what_waits_behind_an_input_that_drops_does_not_use_up_the_messages_in_flight() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |on_full: &str| {
+        format!(
+            "name = \"t\"\n[spouts.lines]\ntype = \"file\"\nconfig = {{ path = \"a\" }}\n\
+             [spouts.others]\ntype = \"file\"\nconfig = {{ path = \"b\" }}\n\
+             [bolts.show]\ntype = \"print\"\n\
+             inputs = [\"others\", {{ from = \"lines\", on_full = \"{on_full}\" }}]\n"
+        )
+    };
+    let path = dir.path().join("t.toml");
+    for (on_full, drops) in [("block", false), ("shed", true)] {
+        fs::write(&path, text(on_full)).unwrap();
+        let plan = plan_with(&path, &[], &environment());
+        let aside = |spout| topology::messages_aside(&plan, named(&plan, spout).0);
+        assert_eq!((aside("lines") > 8192, aside("others")), (drops, 0), "{on_full}");
+    }
 }
 
 #[test]

@@ -141,6 +141,15 @@ impl<P> Ledger<P> {
         true
     }
 
+    /// Starts the time-outs of all open roots again.
+    pub fn reset_timeouts(&mut self, now: Timestamp) {
+        let mut slot = self.oldest;
+        while let Some(entry) = self.entries.get_mut(slot as usize) {
+            entry.since = now;
+            slot = entry.next;
+        }
+    }
+
     /// The root that falls due first, where its time is up.
     pub fn due(&self, now: Timestamp, timeout: Duration) -> Option<RootId> {
         let entry = self.entries.get(self.oldest as usize)?;
@@ -266,6 +275,18 @@ mod tests {
         ledger.fail(roots[1]);
         ledger.fail(roots[2]);
         assert_eq!(ledger.next_due(TIMEOUT), Some(second(60)));
+    }
+
+    #[test]
+    fn all_time_outs_can_be_started_again() {
+        let mut ledger = Ledger::new(0);
+        let roots: Vec<_> = (0..3).map(|n| ledger.open(n, second(n))).collect();
+        ledger.fail(roots[1]);
+        ledger.reset_timeouts(second(100));
+        assert_eq!(ledger.due(second(129), TIMEOUT), None);
+        assert_eq!(ledger.due(second(130), TIMEOUT), Some(roots[0]));
+        ledger.fail(roots[0]);
+        assert_eq!(ledger.due(second(130), TIMEOUT), Some(roots[2]));
     }
 
     #[test]

@@ -80,9 +80,12 @@ impl EdgeSums {
     pub fn fail(&mut self, anchors: &Anchors, reason: FailReason, message: &str) {
         let task = self.task;
         for anchor in anchors {
-            let message = CompactString::new(beginning(message, MAX_MESSAGE));
-            let entry = FailEntry { root: anchor.root, task, reason, message };
-            self.open(anchor.spout).batch.fails.push(entry);
+            let fails = &mut self.open(anchor.spout).batch.fails;
+            // The first one decides, and one tuple can fail in many ways at once.
+            if fails.last().is_none_or(|last| last.root != anchor.root) {
+                let message = CompactString::new(beginning(message, MAX_MESSAGE));
+                fails.push(FailEntry { root: anchor.root, task, reason, message });
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod exit;
 mod id;
 mod runtime;
 mod signal;
+mod strays;
 mod text;
 mod time;
 mod units;
@@ -18,6 +19,7 @@ pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
 pub use runtime::{Job, Runtimes, Spawner, panic_text};
 pub use signal::Signal;
+pub use strays::{NotedGroup, RUN_MARK, RunMark, Swept, end_groups, end_marked};
 pub use text::beginning;
 #[cfg(test)]
 pub(crate) use time::virtual_clock;

@@ -15,6 +15,7 @@ mod generate;
 mod inputs;
 mod json_text;
 mod last_line;
+mod letters;
 mod map;
 mod null;
 mod print;

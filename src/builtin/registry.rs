@@ -7,6 +7,7 @@ use super::count::CountKind;
 use super::file::FileKind;
 use super::filter::FilterKind;
 use super::generate::GenerateKind;
+use super::letters::LettersKind;
 use super::map::MapKind;
 use super::null::NullKind;
 use super::print::PrintKind;
@@ -16,7 +17,7 @@ use super::write::WriteKind;
 
 /// Every built-in spout and bolt, and the kinds that run programs.
 pub fn registry() -> Registry {
-    multilang::register(built_in())
+    multilang::register(built_in()).hidden_spout::<LettersKind>()
 }
 
 fn built_in() -> Registry {

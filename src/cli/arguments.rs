@@ -8,6 +8,7 @@ use super::bolt::BoltArguments;
 use super::check::CheckArguments;
 use super::components::ComponentsArguments;
 use super::conformance::ConformanceArguments;
+use super::dlq::DlqArguments;
 use super::new::NewArguments;
 use super::plan::PlanArguments;
 use super::run::RunArguments;
@@ -49,11 +50,16 @@ pub(super) enum Command {
     New(NewArguments),
     /// Run one component alone: tuples in on standard input, what it emits out
     Bolt(BoltArguments),
+    /// List, show, replay and drop messages that were put aside in a file of dead letters
+    Dlq(DlqArguments),
     /// Check a client of the multilang protocol, in any language, case by case
     Conformance(ConformanceArguments),
     /// Run one worker of a topology; `galewire run` starts these
     #[command(hide = true)]
     Worker(WorkerArguments),
+    /// End what a run leaves behind; `galewire run` starts this
+    #[command(hide = true)]
+    Guard,
     /// Print the folder of the Python and Node SDKs, or install one, for tests and editors
     Sdk(SdkArguments),
     /// Print help on a command, on `exit-codes` or on `settings`

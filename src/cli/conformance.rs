@@ -108,7 +108,7 @@ pub(super) fn run(
         return Ok(problem.0);
     }
     start_log("warn");
-    let run_dir = RunDir::create(&run_base())?;
+    let run_dir = RunDir::create(&run_base())?.guarded(&std::env::current_exe()?)?;
     let runtimes = Runtimes::io_only()?;
     let children = Children {
         command: &arguments.command,

@@ -10,7 +10,9 @@ use crate::topology::DEFAULTS_TOML;
 
 use super::arguments::{self, Arguments, Command, HelpArguments};
 use super::output::Output;
-use super::{bolt, check, components, conformance, new, plan, run, schema, sdk, worker};
+use super::{
+    bolt, check, components, conformance, dlq, guard, new, plan, run, schema, sdk, worker,
+};
 
 /// The `galewire` command with these components; what a `main` calls and returns.
 pub fn main_with(registry: Registry) -> std::process::ExitCode {
@@ -46,11 +48,13 @@ fn dispatch(
         Command::Run(arguments) => run::run(arguments, registry, output),
         Command::Bolt(arguments) => bolt::run(&arguments, registry, output),
         Command::Worker(arguments) => Ok(worker::run(&arguments, registry)),
+        Command::Guard => Ok(guard::run()),
         Command::Check(arguments) => check::run(&arguments, registry, output),
         Command::Plan(arguments) => plan::run(&arguments, registry, output),
         Command::Schema => schema::run(registry, output),
         Command::Components(arguments) => components::run(&arguments, registry, output),
         Command::Conformance(arguments) => conformance::run(&arguments, output),
+        Command::Dlq(arguments) => dlq::run(arguments, registry, output),
         Command::Sdk(arguments) => sdk::run(&arguments, output),
         Command::New(arguments) => new::run(&arguments, output),
         Command::Help(arguments) => help(&arguments, output),

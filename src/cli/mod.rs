@@ -8,6 +8,8 @@ mod bolt;
 mod check;
 mod components;
 mod conformance;
+mod dlq;
+mod guard;
 mod main;
 mod new;
 mod output;

@@ -13,7 +13,8 @@ Examples:
   galewire plan word-count.toml --dot | dot -Tsvg > word-count.svg
   galewire plan word-count.toml --json | jq '.tasks'
 
-The JSON holds everything the engine is told, also what `${VAR}` and `${file:PATH}` stood for.";
+The JSON holds everything the engine is told, also what `${VAR}` and `${file:PATH}` stood for; only the
+values of `env` are hidden.";
 
 /// The arguments of `galewire plan`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ struct Form {
     /// As a Mermaid flowchart
     #[arg(long)]
     mermaid: bool,
-    /// As JSON, complete
+    /// As JSON, complete but for the values of `env`
     #[arg(long)]
     json: bool,
 }

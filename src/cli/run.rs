@@ -20,6 +20,7 @@ use super::output::Output;
 use super::topology_file::{TopologyFile, exit_code, show_problems};
 use super::worker::start_log;
 
+pub(super) use narrator::tame;
 use narrator::{Narrator, Style};
 
 const EXAMPLES: &str = "\
@@ -41,6 +42,13 @@ pub(super) struct RunArguments {
     /// Worker processes, instead of what the file says
     #[arg(long, value_name = "N")]
     workers: Option<u16>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How a plan is run and told of.
+#[derive(Debug, clap::Args)]
+pub(super) struct Manner {
     /// Stop the input after this long, such as 30s or 5m
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
@@ -49,6 +57,18 @@ pub(super) struct RunArguments {
     /// Log level of the engine itself: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: String,
+}
+
+impl Manner {
+    /// Whether events are told as JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.form.json
+    }
+
+    /// Whether only errors are told.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.form.quiet
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +99,16 @@ pub(super) fn run(
     show_problems(&checked, output);
     let code = exit_code(&checked);
     let Some(plan) = checked.plan else { return Ok(code) };
-    start_log(&arguments.log);
+    run_plan(plan, &arguments.manner, output)
+}
+
+/// Runs a plan to its end.
+pub(super) fn run_plan(
+    plan: Plan,
+    manner: &Manner,
+    output: &mut Output,
+) -> anyhow::Result<ExitCode> {
+    start_log(&manner.log);
     let missing = supervisor::missing_programs(&plan);
     for problem in &missing {
         output.message(&format!("galewire: {problem}\n"));
@@ -87,9 +116,10 @@ pub(super) fn run(
     if !missing.is_empty() {
         return Ok(ExitCode::MissingProgram);
     }
-    let run_dir = RunDir::create(&run_base()).context("could not make the run's folder")?;
     let executable = std::env::current_exe().context("could not find this program's own file")?;
-    let style = match &arguments.form {
+    let run_dir = RunDir::create(&run_base()).context("could not make the run's folder")?;
+    let run_dir = run_dir.guarded(&executable).context("could not start the run's guard")?;
+    let style = match &manner.form {
         Form { json: true, .. } => Style::Json,
         Form { quiet: true, .. } => Style::Quiet,
         // What `print` prints would be drawn over, on this terminal or behind a pipe that ends on it.
@@ -101,9 +131,9 @@ pub(super) fn run(
         plan,
         executable,
         run_dir: run_dir.path().to_owned(),
-        time_limit: arguments.time,
+        time_limit: manner.time,
         progress_every: style.progress_every(),
-        log: arguments.log,
+        log: manner.log.clone(),
     };
     let outcome = supervisor::run(&options, &mut |event| narrator.event(&event))?;
     Ok(narrator.finish(&outcome))

@@ -20,6 +20,11 @@ pub(crate) struct TopologyFile {
 }
 
 impl TopologyFile {
+    /// A file with overrides.
+    pub(crate) fn new(path: PathBuf, overrides: Vec<String>) -> Self {
+        Self { path, overrides }
+    }
+
     /// The same with one more override, which stands last.
     pub(crate) fn with(mut self, setting: String) -> Self {
         self.overrides.push(setting);

@@ -1,5 +1,9 @@
 //! How components fail, and how tuples do.
 
+use std::io::{self, ErrorKind};
+
+use nix::errno::Errno;
+
 use crate::metrics::FailReason;
 use crate::tuple::Flags;
 
@@ -37,6 +41,12 @@ impl ComponentError {
         Self { message: message.into(), detail: None, recovery: Recovery::GiveUp }
     }
 
+    /// An error of the system. One that may pass by itself (no space, no memory, no file descriptors)
+    /// is worth another start; any other cannot be mended by one.
+    pub fn of_system(message: impl Into<String>, error: &io::Error) -> Self {
+        if may_pass(error) { Self::restart(message) } else { Self::give_up(message) }
+    }
+
     /// An error that ends the run without making it a failure.
     pub fn end_run(message: impl Into<String>) -> Self {
         Self { message: message.into(), detail: None, recovery: Recovery::EndRun }
@@ -48,6 +58,20 @@ impl ComponentError {
         self.detail = Some(detail.into());
         self
     }
+}
+
+fn may_pass(error: &io::Error) -> bool {
+    const KINDS: [ErrorKind; 7] = [
+        ErrorKind::FileTooLarge,
+        ErrorKind::Interrupted,
+        ErrorKind::OutOfMemory,
+        ErrorKind::QuotaExceeded,
+        ErrorKind::StorageFull,
+        ErrorKind::TimedOut,
+        ErrorKind::WouldBlock,
+    ];
+    let too_many_files = [Errno::EMFILE, Errno::ENFILE].map(|number| Some(number as i32));
+    KINDS.contains(&error.kind()) || too_many_files.contains(&error.raw_os_error())
 }
 
 /// Why a bolt fails a tuple.
@@ -76,6 +100,25 @@ impl From<FailKind> for FailReason {
             FailKind::Explicit => Self::Explicit,
             FailKind::Died => Self::Died,
             FailKind::DiedAlone | FailKind::DiedAloneAgain => Self::DiedAlone,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_lacks_for_a_while_is_worth_another_start() {
+        let recovery = |number: Errno| {
+            let error = io::Error::from_raw_os_error(number as i32);
+            ComponentError::of_system("could not open it", &error).recovery
+        };
+        for passing in [Errno::EMFILE, Errno::ENFILE, Errno::ENOSPC, Errno::EDQUOT, Errno::EFBIG] {
+            assert_eq!(recovery(passing), Recovery::Restart, "{passing}");
+        }
+        for lasting in [Errno::EACCES, Errno::EISDIR, Errno::ENOENT, Errno::EROFS] {
+            assert_eq!(recovery(lasting), Recovery::GiveUp, "{lasting}");
         }
     }
 }

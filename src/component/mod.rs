@@ -1,6 +1,7 @@
 //! What a component is: the [`Spout`] and [`Bolt`] traits, what they emit through, what they are told,
 //! and the registry of kinds. Nothing here runs a component.
 
+mod buffers;
 mod collector;
 mod context;
 mod error;
@@ -8,6 +9,7 @@ mod registry;
 mod report;
 mod traits;
 
+pub use buffers::{CHILD_INPUT_BYTES, CHILD_OUTPUT_BYTES};
 pub use collector::{
     Collector, Emission, EmitError, Emitter, MessageId, SpoutCollector, SpoutEmission,
     SpoutEmitter, Tasks,
@@ -19,4 +21,4 @@ pub use registry::{
     PathSegment, Registry, Role, SpoutKind, Subject,
 };
 pub use report::{Level, Report, Reporter};
-pub use traits::{Acking, Bolt, Next, Progress, Replay, Spout};
+pub use traits::{Acking, Activity, Bolt, Next, Progress, Replay, Spout, TellStacks};

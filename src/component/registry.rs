@@ -196,6 +196,8 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for people.
     pub summary: &'static str,
+    /// Whether only the engine names it, never a file.
+    hidden: bool,
     schema: fn() -> Schema,
     check: fn(&serde_json::Value) -> Result<(), OptionProblem>,
     declare: Declare,
@@ -321,6 +323,7 @@ impl Registry {
             role: Role::Spout,
             name: K::NAME,
             summary: K::SUMMARY,
+            hidden: false,
             schema: || schema_for!(K::Options),
             check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
@@ -343,6 +346,7 @@ impl Registry {
             role: Role::Bolt,
             name: K::NAME,
             summary: K::SUMMARY,
+            hidden: false,
             schema: || schema_for!(K::Options),
             check: |options| read::<K::Options>(options).map(|_| ()),
             declare: |options, declaring| {
@@ -358,18 +362,27 @@ impl Registry {
         self
     }
 
+    /// Adds a kind of spout that files cannot name: commands put it in a plan.
+    #[must_use]
+    pub fn hidden_spout<K: SpoutKind>(self) -> Self {
+        let mut registry = self.spout::<K>();
+        let added = registry.kinds.get_mut(&(Role::Spout.to_string(), K::NAME));
+        added.expect("it was added just now").hidden = true;
+        registry
+    }
+
     fn add(&mut self, kind: Kind) {
         self.kinds.insert((kind.role.to_string(), kind.name), kind);
     }
 
-    /// The kind of that role and name.
+    /// The kind of that role and name that a file may name.
     pub fn get(&self, role: Role, name: &str) -> Option<&Kind> {
-        self.kinds.values().find(|kind| kind.role == role && kind.name == name)
+        self.kinds().find(|kind| kind.role == role && kind.name == name)
     }
 
-    /// All kinds, bolts before spouts, by name.
+    /// All kinds that files may name, bolts before spouts, by name.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
-        self.kinds.values()
+        self.kinds.values().filter(|kind| !kind.hidden)
     }
 
     /// Makes a component.
@@ -382,8 +395,9 @@ impl Registry {
         name: &str,
         options: &serde_json::Value,
     ) -> Result<Component, BuildError> {
-        let kind = self
-            .get(role, name)
+        let mut kinds = self.kinds.values();
+        let kind = kinds
+            .find(|kind| kind.role == role && kind.name == name)
             .ok_or_else(|| BuildError::UnknownKind { role, name: name.to_owned() })?;
         kind.build(options)
     }

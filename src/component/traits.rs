@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::Timestamp;
+use crate::dead_letter::Letter;
 use crate::tuple::Tuple;
 
 use super::{Collector, ComponentError, Context, FailKind, MessageId, SpoutCollector};
@@ -47,6 +48,21 @@ pub enum Acking {
     Manual,
 }
 
+/// What a bolt does at the moment, as far as it can be told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It is not up yet, which has a time-out of its own.
+    Starting,
+    /// It has begun with all that it was given.
+    Free,
+    /// It was given something that it is not known to have taken up, or has not got further than.
+    Behind,
+}
+
+/// Takes what a component that was asked for its stacks has to show, at once or later; dropped where it
+/// has nothing.
+pub type TellStacks = Box<dyn FnOnce(String) + Send>;
+
 /// A source of tuples. One value runs as one task; its methods are called by one loop, never at once.
 pub trait Spout: Send {
     /// Starts. Called once in a life, before anything else but [`Spout::restore`].
@@ -82,6 +98,11 @@ pub trait Spout: Send {
     /// was put aside as a dead letter. By default the same as `ack`.
     fn settle(&mut self, id: MessageId) {
         self.ack(id);
+    }
+
+    /// The dead letter that a message is the replay of, for one that fails again.
+    fn letter(&self, _id: MessageId) -> Option<Arc<Letter>> {
+        None
     }
 
     /// Called after the waker rang: what arrived from elsewhere may be emitted.
@@ -181,10 +202,24 @@ pub trait Bolt: Send {
         0
     }
 
+    /// Whether something beside the task's loop works on what it was given: a child, a disk. Time in
+    /// which it does is the task's busy time.
+    fn works(&self) -> bool {
+        self.held() > 0
+    }
+
     /// Since when the oldest tuple waits inside that nothing has begun to work on (a child's pipe).
     fn waiting_since(&self) -> Option<Timestamp> {
         None
     }
+
+    /// What it does.
+    fn activity(&self) -> Activity {
+        Activity::Free
+    }
+
+    /// It seems to have stopped: shows where, if it can. Must not wait for that.
+    fn show_stacks(&mut self, _tell: TellStacks) {}
 
     /// This life ends without a clean stop (its worker goes on): fail what is held, kill children.
     fn abandon(&mut self, _kind: FailKind, _out: &mut Collector<'_>) {}

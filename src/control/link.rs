@@ -124,6 +124,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_message_without_end_is_an_error_and_one_of_the_greatest_length_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = Listener::bind(&path).unwrap();
+        let (_kept, mut sender) = connect::<String, String>(&path).await.unwrap();
+        let (mut received, back) = listener.accept::<String, String>().await.unwrap();
+        // Two quotes belong to it.
+        let greatest = "x".repeat(MAX_MESSAGE - 2);
+        let more = format!("{greatest}{}", "x".repeat(64 << 10));
+        let sent = greatest.clone();
+        let sending = async {
+            sender.send(&sent).await.unwrap();
+            // The other side hangs up in the middle of it.
+            let _ = sender.send(&more).await;
+        };
+        let receiving = async {
+            assert_eq!(received.next().await.unwrap().as_ref(), Some(&greatest));
+            assert!(matches!(received.next().await, Err(ControlError::TooLong)));
+            drop((received, back));
+        };
+        tokio::join!(sending, receiving);
+    }
+
+    #[tokio::test]
     async fn messages_cross_and_a_closed_socket_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");

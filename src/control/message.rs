@@ -8,7 +8,7 @@ use crate::base::{BootId, Incarnation, TaskId, WorkerSlot};
 use crate::metrics::{TaskSnapshot, UserMetric};
 
 /// Counts up when a message changes its meaning; both sides must have the same.
-pub const CONTROL_VERSION: u32 = 2;
+pub const CONTROL_VERSION: u32 = 3;
 
 /// Where a worker's links end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,11 @@ pub struct TaskReport {
     pub counters: TaskSnapshot,
     /// Its input has waited for long.
     pub congested: bool,
+    /// Input waits for it, and its component is up.
+    pub wanted: bool,
+    /// The task that does not take what it emits, where that holds it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_on: Option<TaskId>,
     /// The component's own metrics.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user: BTreeMap<String, UserMetric>,
@@ -65,6 +70,8 @@ pub enum ToWorker {
         incarnations: Vec<Incarnation>,
         /// Whether spouts are to produce, or the run is already draining.
         producing: bool,
+        /// Whether the run is paused.
+        paused: bool,
     },
     /// A worker is gone; its successor will be the given incarnation.
     PeerLost {
@@ -85,6 +92,22 @@ pub enum ToWorker {
     },
     /// Spouts produce no more; the run drains.
     StopInput,
+    /// Something could not be kept alive: spouts give nothing out, and what is open stays so.
+    Pause,
+    /// The run goes on after a pause, with fresh budgets; what had failed starts again.
+    Resume,
+    /// A task makes no progress: show where its component has stopped.
+    ShowStacks {
+        /// The task.
+        task: TaskId,
+    },
+    /// Start a task's component again.
+    Restart {
+        /// The task.
+        task: TaskId,
+        /// Why, one line.
+        reason: String,
+    },
     /// Every tuple of the run is done.
     End,
     /// Everything has ended: exit.
@@ -124,6 +147,8 @@ pub enum FromWorker {
         reason: String,
         /// More lines.
         detail: Option<String>,
+        /// Whether it had kept something in memory.
+        lost_memory: bool,
     },
     /// Nobody wants what a component makes any more: the run is over.
     Unwanted {
@@ -131,6 +156,13 @@ pub enum FromWorker {
         task: TaskId,
         /// Why, one line.
         reason: String,
+    },
+    /// Where a component has stopped.
+    Stacks {
+        /// The task.
+        task: TaskId,
+        /// In the words of its language.
+        text: String,
     },
     /// A component was started again.
     Restarted {

@@ -1,5 +1,7 @@
 //! The loop of a bolt task.
 
+mod orders;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -12,10 +14,11 @@ use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::emit::Output;
+use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
 use super::life::{Death, Restarts, Verdict};
-use super::mailbox::{Control, Delivery};
+use super::mailbox::Delivery;
 use super::mark::{Mark, MarkBoard};
 use super::pause::{Step, pause};
 
@@ -28,6 +31,8 @@ enum Life {
     /// Waits for its start, or its next one.
     Due(Timestamp),
     Open(Box<dyn Bolt>, Acking),
+    /// Failed, and waits for somebody to mend it; its input waits too.
+    Halted,
     GivenUp,
 }
 
@@ -86,13 +91,19 @@ impl BoltTask {
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
         loop {
-            match self.step(now()) {
+            let at = now();
+            self.housing.turn_to(Occupation::Busy, at);
+            match self.step(at) {
                 Step::Again => tokio::task::yield_now().await,
                 Step::Wait(deadline) => {
+                    let waits = self.waits_for();
+                    if waits != Occupation::Busy {
+                        self.housing.turn_to(waits, now());
+                    }
                     let signal = self.housing.mailbox.signal().clone();
                     pause(&signal, deadline, &self.housing.shop.alarms).await;
                 }
-                Step::Over => return,
+                Step::Over => return self.housing.close_hours(),
             }
         }
     }
@@ -115,13 +126,17 @@ impl BoltTask {
         Step::Wait(self.deadline())
     }
 
-    pub(super) fn obey(&mut self) {
-        for control in self.housing.mailbox.take_control() {
-            match control {
-                Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
-                Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
-                Control::Activate | Control::StopInput | Control::End => {}
-            }
+    /// What it is at while its loop waits.
+    pub(super) fn waits_for(&self) -> Occupation {
+        let Life::Open(bolt, _) = &self.life else {
+            return Occupation::Idle;
+        };
+        if !self.output.has_room() || self.stage == Stage::Closed {
+            Occupation::Blocked
+        } else if !bolt.ready() || bolt.works() {
+            Occupation::Busy
+        } else {
+            Occupation::Idle
         }
     }
 
@@ -134,6 +149,10 @@ impl BoltTask {
                 return false;
             }
             self.open(now);
+        }
+        if matches!(self.life, Life::Halted) {
+            self.output.flush();
+            return false;
         }
         if self.output.has_room() {
             // A child is not listened to while what it emits has nowhere to go.
@@ -343,7 +362,10 @@ impl BoltTask {
                 self.housing.enter(TaskState::Failed);
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed { task, reason, detail });
+                if self.restarts.may_be_mended() {
+                    self.life = Life::Halted;
+                }
+                self.housing.send(TaskEvent::Failed { task, reason, detail, lost_memory });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -401,20 +423,7 @@ impl BoltTask {
                 // A tick that is due and cannot be given waits for the doorbell.
                 self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
             }
-            Life::GivenUp => None,
-        }
-    }
-
-    pub(super) fn show_backlog(&self) {
-        let Life::Open(bolt, _) = &self.life else {
-            return;
-        };
-        let counters = &self.housing.counters;
-        counters.pending.store(bolt.held() as u64, Relaxed);
-        counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
-        if self.taken.len() == 0 {
-            let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));
-            self.housing.status.inner_since.store(since, Relaxed);
+            Life::Halted | Life::GivenUp => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
 use crate::base::{EdgeId, Signal, StreamIdx, TaskId, Timestamp, WorkerSlot};
-use crate::component::{Emission, EmitError, Emitter, FailKind, Reporter};
+use crate::component::{Emission, EmitError, Emitter, FailKind, Level, Reporter};
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
 
@@ -12,6 +12,7 @@ use super::lane::{Opened, Refused, RemoteLink, open_part};
 use super::life::Blame;
 use super::mailbox::Mailbox;
 use super::mark::Mark;
+use super::overload::Full;
 use super::routes::Routes;
 
 /// How a spout task's ledger is reached.
@@ -33,6 +34,8 @@ pub(crate) struct Output {
     refused: Vec<(TaskId, Vec<u8>)>,
     counters: Arc<TaskCounters>,
     reporter: Reporter,
+    /// Every task's component, by name.
+    tasks: Arc<Vec<(TaskId, String)>>,
     waiter: Signal,
     sent_mark: Option<Mark>,
     /// When the loop's present turn began.
@@ -60,6 +63,7 @@ impl Output {
         ack_ways: Vec<(TaskId, AckWay)>,
         counters: Arc<TaskCounters>,
         reporter: Reporter,
+        tasks: Arc<Vec<(TaskId, String)>>,
         waiter: Signal,
     ) -> Self {
         let refused = Vec::new();
@@ -70,6 +74,7 @@ impl Output {
             refused,
             counters,
             reporter,
+            tasks,
             waiter,
             sent_mark: None,
             turn_at: Timestamp::default(),
@@ -88,6 +93,11 @@ impl Output {
         self.routes.have_room() && self.sums.len() < SUMS_LIMIT
     }
 
+    /// The task that keeps this one from going on.
+    pub(crate) fn blocked_on(&self) -> Option<TaskId> {
+        self.routes.blocked_on()
+    }
+
     /// Sends tuples, then acks: a child is on its way before its parent's edge is acked. True where
     /// that made room: nobody will ring for it.
     pub(crate) fn flush(&mut self) -> bool {
@@ -101,7 +111,49 @@ impl Output {
         if dropped > 0 {
             self.counters.count_dropped(DropReason::WorkerGone, dropped as u64);
         }
+        if let Some(dropped) = self.routes.overload().take_fresh() {
+            for (reason, count) in DropReason::ALL.iter().zip(dropped) {
+                self.counters.count_dropped(*reason, count);
+            }
+            for full in self.routes.take_full() {
+                self.tell(full);
+            }
+        }
         !had_room && self.has_room()
+    }
+
+    /// `sink (task 3)`
+    fn place(&self, task: TaskId) -> String {
+        let name = self.tasks.iter().find(|(other, _)| *other == task);
+        format!("{} (task {task})", name.map_or("", |(_, name)| name))
+    }
+
+    fn tell(&self, Full { task, count, reason }: Full) {
+        let tuples = if count == 1 { "1 tuple" } else { &format!("{count} tuples") };
+        let (place, policy) = (self.place(task), reason.as_str());
+        let text = format!("{place} is full: {tuples} for it dropped so far ({policy})");
+        self.reporter.log(Level::Warn, &text);
+    }
+
+    /// Completes the trees of tuples that were taken back from full lanes.
+    pub(crate) fn settle_recalled(&mut self) {
+        let Self { routes, sums, .. } = self;
+        for tuple in routes.overload().take_recalled() {
+            sums.ack(&tuple.anchors);
+        }
+    }
+
+    /// Fails what a tuple was anchored to that was shed.
+    fn shed(&mut self, anchors: &[&Anchors], task: TaskId) {
+        let text = self.shed_at(task);
+        for anchors in anchors {
+            self.sums.fail(anchors, FailReason::Shed, &text);
+        }
+    }
+
+    /// Why a tuple's tree fails that was shed.
+    pub(crate) fn shed_at(&self, task: TaskId) -> String {
+        format!("the input of {} is full", self.place(task))
     }
 
     /// Fails the roots of tuples that no link takes: they would only time out.
@@ -219,9 +271,15 @@ impl Emitter for Output {
             }
             stamped
         };
-        let copies = self.routes.send(stream, direct, values, flags, stamp, tasks)?;
+        let sent = self.routes.send(stream, direct, values, flags, stamp, tasks)?;
         TaskCounters::add(&self.counters.emitted, 1);
-        TaskCounters::add(&self.counters.transferred, copies as u64);
+        TaskCounters::add(&self.counters.transferred, sent.copies as u64);
+        if let Some(task) = sent.shed {
+            self.shed(anchors, task);
+        }
+        if self.routes.overload().has_recalled() {
+            self.settle_recalled();
+        }
         Ok(())
     }
 

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot, panic_text};
+use crate::base::{Alarms, TaskId, Timestamp, WorkerSlot, now, panic_text};
 use crate::component::{BuildError, Component, ComponentError, Context};
-use crate::metrics::{TaskCounters, UserMetrics};
-use crate::topology::{RestartPolicy, RetryPolicy, Settings};
+use crate::metrics::{TaskCounters, TaskSnapshot, UserMetrics};
+use crate::topology::{DeadLetters, RestartPolicy, RetryPolicy, Settings};
 
 use super::Mailbox;
+use super::hours::{Hours, Occupation, Present};
 
 /// Something that the worker has to know at once. There are few: their number is bounded by the
 /// tasks and their restart budgets.
@@ -32,6 +33,8 @@ pub enum TaskEvent {
         reason: String,
         /// More lines.
         detail: Option<String>,
+        /// Whether it had kept something in memory.
+        lost_memory: bool,
     },
     /// Nobody wants what the component makes any more: the run is over.
     Unwanted {
@@ -39,6 +42,13 @@ pub enum TaskEvent {
         task: TaskId,
         /// Why, one line.
         reason: String,
+    },
+    /// What a component that was asked for its stacks has shown.
+    Stacks {
+        /// The task.
+        task: TaskId,
+        /// The stacks, in the words of its language.
+        text: String,
     },
     /// A component was started again.
     Restarted {
@@ -103,11 +113,11 @@ pub trait PositionStore: Send + Sync {
     fn prepare_dead_letters(&self, _path: &Path) -> std::io::Result<()> {
         Ok(())
     }
-    /// Appends a dead letter, one JSON line.
+    /// Appends dead letters, one line each.
     ///
     /// # Errors
-    /// Where the line is not safely written; the message then stays pending.
-    fn dead_letter(&self, path: &Path, line: &str) -> std::io::Result<()>;
+    /// Where the lines are not safely written; their messages then stay pending.
+    fn dead_letters(&self, path: &Path, lines: &[u8]) -> std::io::Result<()>;
 }
 
 /// The tasks of all workers whose input has waited for long: time-outs upstream are deferred.
@@ -171,19 +181,32 @@ pub(crate) struct Housing {
     pub(crate) downstream: BTreeSet<TaskId>,
     /// Tasks whose marks this one waits for.
     pub(crate) producers: Vec<TaskId>,
+    /// Messages that a spout task may have in flight.
+    pub(crate) max_pending: usize,
+    pub(crate) hours: Hours,
 }
 
 impl Housing {
     /// Sees that dead letters can be written, where the spout has a file for them.
     pub(crate) fn prepare_dead_letters(&self) -> Result<(), ComponentError> {
-        let Some(path) = &self.retry.dead_letter else { return Ok(()) };
+        let Some(DeadLetters::File(path)) = &self.retry.dead_letter else { return Ok(()) };
         let path = self.context.dir.join(path);
         self.shop.positions.prepare_dead_letters(&path).map_err(|error| {
             let path = path.display();
-            ComponentError::give_up(format!(
-                "the dead-letter file {path} cannot be opened: {error}"
-            ))
+            let message = format!("the dead-letter file {path} cannot be opened: {error}");
+            ComponentError::of_system(message, &error)
         })
+    }
+
+    /// From `at` on the task is at `what`.
+    #[inline]
+    pub(crate) fn turn_to(&mut self, what: Occupation, at: Timestamp) {
+        self.hours.turn_to(what, at, &self.counters, &self.status.present);
+    }
+
+    /// The loop is over.
+    pub(crate) fn close_hours(&mut self) {
+        self.hours.close(now(), &self.counters, &self.status.present);
     }
 
     /// A fresh, unopened component.
@@ -230,6 +253,14 @@ pub(crate) struct Status {
     pub(crate) state: AtomicU8,
     /// Since when the oldest tuple waits inside the task or its component, in nanoseconds; 0: none does.
     pub(crate) inner_since: AtomicU64,
+    /// Whether the component is up.
+    pub(crate) is_up: AtomicBool,
+    /// Whether it was given something that it has not got further than.
+    pub(crate) is_behind: AtomicBool,
+    /// The task that does not take what this one emits; 0: all do.
+    pub(crate) blocked_on: AtomicU32,
+    /// What the loop is at.
+    pub(crate) present: Present,
 }
 
 /// The worker's handle on a task.
@@ -262,6 +293,26 @@ impl TaskHandle {
     pub fn state(&self) -> TaskState {
         let state = self.status.state.load(Relaxed);
         *TaskState::ALL.get(usize::from(state)).unwrap_or(&TaskState::Failed)
+    }
+
+    /// Whether input waits for a component that is up.
+    pub fn is_wanted(&self) -> bool {
+        let status = &self.status;
+        let behind = status.is_behind.load(Relaxed) || status.inner_since.load(Relaxed) > 0;
+        status.is_up.load(Relaxed) && (behind || !self.mailbox.is_empty())
+    }
+
+    /// The task that does not take what this one emits, where that holds it up.
+    pub fn blocked_on(&self) -> Option<TaskId> {
+        Some(TaskId(self.status.blocked_on.load(Relaxed))).filter(|task| task.0 > 0)
+    }
+
+    /// What the task's counters show at this time.
+    pub fn snapshot(&self, now: Timestamp) -> TaskSnapshot {
+        let mut snapshot = self.counters.snapshot();
+        self.status.present.add_to(&mut snapshot, &self.counters, now);
+        snapshot.queued_bytes = self.mailbox.queued_bytes() as u64;
+        snapshot
     }
 
     /// How long the oldest tuple that the task has not taken up has waited.

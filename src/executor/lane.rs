@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::ack::Touched;
 use crate::base::{Signal, TaskId, WorkerSlot};
+use crate::topology::{BATCH_BYTES, OnFull};
 use crate::tuple::wire::{Reader, WireError, put_tuple, put_varint};
 use crate::tuple::{Tuple, Values};
 
@@ -27,12 +28,10 @@ pub trait RemoteLink: Send + Sync {
     fn try_send_acks(&self, task: TaskId, part: Vec<u8>, waiter: &Signal) -> Result<(), Refused>;
 }
 
-/// A local batch closes at this many tuples …
+/// A local batch closes at this many tuples, or [`BATCH_BYTES`],
 const BATCH_TUPLES: usize = 256;
-/// … or bytes,
-const BATCH_BYTES: usize = 64 * 1024;
-/// and a part for another worker at this many.
-const PART_BYTES: usize = 32 * 1024;
+/// and a part for another worker at this many bytes.
+const PART_BYTES: usize = BATCH_BYTES / 2;
 
 const PART_TUPLES: u8 = 0;
 const PART_MARK: u8 = 1;
@@ -42,9 +41,17 @@ pub(crate) enum Destination {
     Remote(WorkerSlot, Arc<dyn RemoteLink>),
 }
 
-enum Closed {
-    Delivery(Delivery, usize),
-    Part(Vec<u8>, usize),
+enum Load {
+    Delivery(Delivery),
+    Part(Vec<u8>),
+}
+
+/// A batch that waits to be taken, all of it under one policy, or a mark.
+struct Closed {
+    load: Load,
+    on_full: OnFull,
+    tuples: usize,
+    weight: usize,
 }
 
 /// Tuples and marks on their way to one task.
@@ -55,8 +62,24 @@ pub(crate) struct Lane {
     open_part: Vec<u8>,
     open_bytes: usize,
     open_count: usize,
+    open_on_full: OnFull,
     closed: VecDeque<Closed>,
-    closed_bytes: usize,
+    closed_bytes: Bytes,
+    /// Bytes that may wait under policies that do not block.
+    budget: usize,
+}
+
+/// Bytes under the policy that blocks, and under the others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bytes {
+    blocking: usize,
+    others: usize,
+}
+
+impl Bytes {
+    fn of(&mut self, on_full: OnFull) -> &mut usize {
+        if on_full.blocks() { &mut self.blocking } else { &mut self.others }
+    }
 }
 
 /// What a flush came to.
@@ -67,7 +90,8 @@ pub(crate) struct Flushed {
 }
 
 impl Lane {
-    pub(crate) fn new(task: TaskId, destination: Destination) -> Self {
+    /// A lane on which `budget` bytes may wait under policies that do not block.
+    pub(crate) fn new(task: TaskId, destination: Destination, budget: usize) -> Self {
         Self {
             task,
             destination,
@@ -75,8 +99,10 @@ impl Lane {
             open_part: Vec::new(),
             open_bytes: 0,
             open_count: 0,
+            open_on_full: OnFull::Block,
             closed: VecDeque::new(),
-            closed_bytes: 0,
+            closed_bytes: Bytes::default(),
+            budget,
         }
     }
 
@@ -108,7 +134,37 @@ impl Lane {
 
     /// Bytes on the lane that the other side has not taken.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.open_bytes + self.closed_bytes
+        self.open_bytes + self.closed_bytes.blocking + self.closed_bytes.others
+    }
+
+    /// Those of them that hold the producer up.
+    pub(crate) fn blocking_bytes(&self) -> usize {
+        let open = if self.open_on_full.blocks() { self.open_bytes } else { 0 };
+        open + self.closed_bytes.blocking
+    }
+
+    /// Whether something was refused and no more may wait under policies that do not block.
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
+        let open = if self.open_on_full.blocks() { 0 } else { self.open_bytes };
+        !self.closed.is_empty() && open + self.closed_bytes.others >= self.budget
+    }
+
+    /// Whether the lane has to be made ready for a tuple under this policy: always where tuples may
+    /// be dropped.
+    #[inline]
+    pub(crate) fn needs_care(&self, on_full: OnFull) -> bool {
+        !on_full.blocks() || !self.open_on_full.blocks()
+    }
+
+    /// The policy of the tuples to come; the open batch must fit.
+    pub(crate) fn set_policy(&mut self, on_full: OnFull) {
+        self.open_on_full = on_full;
+    }
+
+    /// Whether a tuple under this policy may join the open batch; if not, a flush comes first.
+    pub(crate) fn fits(&self, on_full: OnFull) -> bool {
+        self.open_on_full == on_full || self.open_count == 0
     }
 
     /// Puts a tuple on the lane; true where its batch is full and wants to be flushed.
@@ -139,16 +195,35 @@ impl Lane {
     /// Puts a mark behind everything on the lane.
     pub(crate) fn push_mark(&mut self, from: TaskId, mark: Mark) {
         self.close();
-        let closed = match &self.destination {
-            Destination::Local(_) => Closed::Delivery(Delivery::Mark(from, mark), 0),
+        let load = match &self.destination {
+            Destination::Local(_) => Load::Delivery(Delivery::Mark(from, mark)),
             Destination::Remote(..) => {
                 let mut part = vec![PART_MARK];
                 put_varint(u64::from(from.0), &mut part);
                 part.push(mark.code());
-                Closed::Part(part, 0)
+                Load::Part(part)
             }
         };
-        self.closed.push_back(closed);
+        self.closed.push_back(Closed { load, on_full: OnFull::Block, tuples: 0, weight: 0 });
+    }
+
+    /// Takes back the batch that has waited longest under `drop_oldest`.
+    pub(crate) fn take_oldest(&mut self) -> Option<Vec<Tuple>> {
+        let is_oldest = |closed: &Closed| closed.on_full == OnFull::DropOldest;
+        let place = self.closed.iter().position(is_oldest).or_else(|| {
+            self.close();
+            self.closed.iter().position(is_oldest)
+        })?;
+        let closed = self.closed.remove(place)?;
+        *self.closed_bytes.of(closed.on_full) -= closed.weight;
+        match closed.load {
+            Load::Delivery(Delivery::Tuples(tuples)) => Some(tuples),
+            Load::Part(part) => match open_part(&part) {
+                Ok(Opened::Tuples(tuples)) => Some(tuples),
+                _ => unreachable!("a lane reads what it has written"),
+            },
+            Load::Delivery(_) => unreachable!("only tuples wait under drop_oldest"),
+        }
     }
 
     /// Sends what the other side takes; `waiter` is rung when it takes more.
@@ -156,43 +231,40 @@ impl Lane {
         self.close();
         let mut flushed = Flushed::default();
         while let Some(closed) = self.closed.pop_front() {
-            match (closed, &self.destination) {
-                (Closed::Delivery(delivery, weight), Destination::Local(mailbox)) => {
-                    if let Err(delivery) = mailbox.push(delivery, weight, waiter) {
-                        self.closed.push_front(Closed::Delivery(delivery, weight));
-                        return flushed;
-                    }
-                    self.closed_bytes -= weight;
+            let Closed { load, on_full, tuples, weight } = closed;
+            let refused = match (load, &self.destination) {
+                (Load::Delivery(delivery), Destination::Local(mailbox)) => {
+                    mailbox.push(delivery, weight, waiter).err().map(Load::Delivery)
                 }
-                (Closed::Part(part, count), Destination::Remote(_, link)) => {
-                    let weight = part.len();
+                (Load::Part(part), Destination::Remote(_, link)) => {
                     match link.try_send(self.task, part, waiter) {
-                        Ok(()) => {}
-                        Err(Refused::Full(part)) => {
-                            self.closed.push_front(Closed::Part(part, count));
-                            return flushed;
+                        Ok(()) => None,
+                        Err(Refused::Full(part)) => Some(Load::Part(part)),
+                        Err(Refused::TooLarge(part)) => {
+                            flushed.too_large.push(part);
+                            None
                         }
-                        Err(Refused::TooLarge(part)) => flushed.too_large.push(part),
                     }
-                    self.closed_bytes = self.closed_bytes.saturating_sub(weight);
                 }
                 _ => unreachable!("a lane closes batches in its destination's form"),
+            };
+            if let Some(load) = refused {
+                self.closed.push_front(Closed { load, on_full, tuples, weight });
+                return flushed;
             }
+            *self.closed_bytes.of(on_full) -= weight;
         }
         flushed
     }
 
     /// Drops all that is on the lane: its worker is gone. Returns how many tuples that were.
     pub(crate) fn discard(&mut self) -> usize {
-        let closed = self.closed.iter().map(|closed| match closed {
-            Closed::Part(_, count) => *count,
-            Closed::Delivery(..) => 0,
-        });
+        let closed = self.closed.iter().map(|closed| closed.tuples);
         let dropped = self.open_count + closed.sum::<usize>();
         self.open.clear();
         self.open_part.clear();
         self.closed.clear();
-        (self.open_bytes, self.open_count, self.closed_bytes) = (0, 0, 0);
+        (self.open_bytes, self.open_count, self.closed_bytes) = (0, 0, Bytes::default());
         dropped
     }
 
@@ -200,19 +272,19 @@ impl Lane {
         if self.open_count == 0 {
             return;
         }
-        let weight = self.open_bytes;
-        let closed = match &self.destination {
+        let (weight, tuples, on_full) = (self.open_bytes, self.open_count, self.open_on_full);
+        let load = match &self.destination {
             Destination::Local(_) => {
                 let next = Vec::with_capacity(self.open.len().next_power_of_two());
-                Closed::Delivery(Delivery::Tuples(std::mem::replace(&mut self.open, next)), weight)
+                Load::Delivery(Delivery::Tuples(std::mem::replace(&mut self.open, next)))
             }
             Destination::Remote(..) => {
                 let next = Vec::with_capacity(weight);
-                Closed::Part(std::mem::replace(&mut self.open_part, next), self.open_count)
+                Load::Part(std::mem::replace(&mut self.open_part, next))
             }
         };
-        self.closed.push_back(closed);
-        self.closed_bytes += weight;
+        self.closed.push_back(Closed { load, on_full, tuples, weight });
+        *self.closed_bytes.of(on_full) += weight;
         (self.open_bytes, self.open_count) = (0, 0);
     }
 }
@@ -259,7 +331,7 @@ mod tests {
     fn marks_stay_behind_the_tuples_before_them() {
         let signal = Signal::new();
         let mailbox = Arc::new(Mailbox::new(300, signal.clone()));
-        let mut lane = Lane::new(TaskId(2), Destination::Local(Arc::clone(&mailbox)));
+        let mut lane = Lane::new(TaskId(2), Destination::Local(Arc::clone(&mailbox)), 300);
         lane.push(tuple(1));
         lane.flush(&signal);
         for number in 2..4 {

@@ -2,7 +2,7 @@
 
 use crate::base::{Backoff, Budget, Timestamp};
 use crate::component::{ComponentError, Recovery};
-use crate::topology::RestartPolicy;
+use crate::topology::{RestartPolicy, Then};
 
 /// What a component died of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,16 @@ impl Restarts {
         let backoff = Backoff::new(policy.backoff_least, policy.backoff_greatest);
         let budget = Budget::new(policy.max, policy.within);
         Self { policy, backoff, budget, deadly: 0, started: Timestamp::default() }
+    }
+
+    /// Everything is as at the start of the run: somebody has mended what was broken.
+    pub(crate) fn renew(&mut self) {
+        *self = Self::new(self.policy.clone());
+    }
+
+    /// Whether a component that is given up may be started again when somebody has mended it.
+    pub(crate) fn may_be_mended(&self) -> bool {
+        self.policy.then == Then::Pause
     }
 
     /// Notes that a life has begun.
@@ -109,6 +119,8 @@ impl Restarts {
 mod tests {
     use std::time::Duration;
 
+    use crate::topology::Then;
+
     use super::*;
 
     fn policy() -> RestartPolicy {
@@ -117,6 +129,7 @@ mod tests {
             within: Duration::from_secs(60),
             backoff_least: Duration::from_millis(100),
             backoff_greatest: Duration::from_secs(1),
+            then: Then::Stop,
         }
     }
 

@@ -31,6 +31,14 @@ pub enum Control {
     Activate,
     /// Spouts: no more input, as if exhausted.
     StopInput,
+    /// Spouts: no input for now; what is open stays open.
+    Pause,
+    /// The run goes on: budgets are fresh, what was given up starts again, spouts produce again.
+    Resume,
+    /// Bolts: show where the component has stopped.
+    ShowStacks,
+    /// Bolts: start the component again, for this reason.
+    Restart(String),
     /// Spouts: every tuple of the run is done; send the end mark.
     End,
     /// Another worker is gone; its successor is not there yet. The view counts the successor.

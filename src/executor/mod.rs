@@ -6,11 +6,14 @@
 mod bolt_task;
 mod dead_letter;
 mod emit;
+mod history;
+mod hours;
 mod housing;
 mod lane;
 mod life;
 mod mailbox;
 mod mark;
+mod overload;
 mod pause;
 mod replay;
 mod routes;

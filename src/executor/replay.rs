@@ -9,6 +9,8 @@ use crate::metrics::FailReason;
 use crate::topology::RetryPolicy;
 use crate::tuple::{Flags, Values};
 
+use super::history::History;
+
 /// A spout message as the engine keeps it until its tree is done.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Kept {
@@ -25,6 +27,10 @@ pub(crate) struct Kept {
     pub(crate) first: Timestamp,
     /// Which life of the spout's component emitted it.
     pub(crate) life: u32,
+    /// Its failures, where they are wanted.
+    pub(crate) history: Option<Box<History>>,
+    /// It is a message's dead letter, on its stream: it is given out again until that succeeds.
+    pub(crate) is_letter: bool,
 }
 
 struct Due {
@@ -80,7 +86,7 @@ impl Replays {
     }
 
     /// Takes a failed message. What its component did itself (a fail, a death while alone, a
-    /// time-out) spends the budget and backs off; what befell it (another tuple's death, a lost
+    /// time-out) or was done as the file says (a tuple shed) spends the budget and backs off; what befell it (another tuple's death, a lost
     /// worker) does neither.
     pub(crate) fn failed(
         &mut self,
@@ -89,8 +95,13 @@ impl Replays {
         now: Timestamp,
         jitter: f64,
     ) -> Fate {
-        let spends =
-            matches!(reason, FailReason::Explicit | FailReason::DiedAlone | FailReason::TimedOut);
+        let spends = match reason {
+            FailReason::Explicit
+            | FailReason::DiedAlone
+            | FailReason::TimedOut
+            | FailReason::Shed => true,
+            FailReason::Died | FailReason::WorkerLost => false,
+        };
         if matches!(reason, FailReason::Died | FailReason::DiedAlone) {
             kept.flags = kept.flags.union(Flags::SUSPECT);
         }
@@ -99,7 +110,7 @@ impl Replays {
         }
         kept.failures += 1;
         kept.spent += u32::from(spends);
-        if self.policy.max.is_some_and(|max| kept.spent > max) {
+        if !kept.is_letter && self.policy.max.is_some_and(|max| kept.spent > max) {
             return Fate::DeadLetter(kept);
         }
         let at = if spends { now + self.delay(kept.spent, jitter) } else { now };
@@ -154,6 +165,8 @@ mod tests {
             failures: 0,
             first: Timestamp(0),
             life: 0,
+            history: None,
+            is_letter: false,
         }
     }
 
@@ -179,6 +192,17 @@ mod tests {
         }
         let fate = replays.failed(message, FailReason::TimedOut, Timestamp(0), 1.0);
         assert!(matches!(fate, Fate::DeadLetter(Kept { spent: 3, .. })));
+    }
+
+    #[test]
+    fn a_dead_letter_on_its_stream_is_never_given_up() {
+        let mut replays = replays(Some(0));
+        let mut letter = Kept { is_letter: true, ..kept(1) };
+        for _ in 0..10 {
+            let fate = replays.failed(letter, FailReason::Explicit, Timestamp(0), 1.0);
+            assert_eq!(fate, Fate::Retry);
+            letter = replays.due(Timestamp(u64::MAX)).unwrap();
+        }
     }
 
     #[test]

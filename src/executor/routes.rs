@@ -6,16 +6,19 @@ use crate::ack::Touched;
 use crate::base::{Signal, StreamIdx, TaskId, WorkerSlot};
 use crate::component::{EmitError, StreamDecl, Tasks};
 use crate::grouping::Chooser;
+use crate::topology::OnFull;
 use crate::tuple::{Anchors, Flags, Tuple, Value, Values};
 
 use super::Mark;
 use super::lane::Lane;
+use super::overload::{Full, Overload};
 
 /// One subscription to one of the task's streams.
 pub(crate) struct Route {
     pub(crate) chooser: Chooser,
     /// The lane of each of the chooser's targets.
     pub(crate) lanes: Vec<usize>,
+    pub(crate) on_full: OnFull,
 }
 
 pub(crate) struct StreamRoutes {
@@ -23,32 +26,81 @@ pub(crate) struct StreamRoutes {
     pub(crate) routes: Vec<Route>,
 }
 
+/// A lane that an emission goes on, under the policy of the subscription that chose it.
+#[derive(Clone, Copy)]
+struct Pick {
+    lane: u32,
+    on_full: OnFull,
+}
+
 /// The lanes that one emission goes on.
-type Picked = SmallVec<[usize; 8]>;
+type Picked = SmallVec<[Pick; 8]>;
+
+/// What became of an emission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// How many copies went.
+    pub(crate) copies: usize,
+    /// The task on whose full input it was shed: its tree fails.
+    pub(crate) shed: Option<TaskId>,
+}
+
+impl Route {
+    fn pick(&self, index: usize) -> Pick {
+        Pick { lane: self.lanes[index] as u32, on_full: self.on_full }
+    }
+
+    /// Lets the grouping choose. Where tuples may be dropped, a task whose budget is not spent does
+    /// as long as no other has room at once.
+    #[inline]
+    fn choose(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
+        if !self.on_full.blocks() {
+            return self.choose_not_spent(values, lanes, picked);
+        }
+        let Self { chooser, lanes: own, on_full } = self;
+        let on_full = *on_full;
+        let room = |index: usize| lanes[own[index]].has_room();
+        chooser
+            .choose(values, room, |index| picked.push(Pick { lane: own[index] as u32, on_full }));
+    }
+
+    #[inline(never)]
+    fn choose_not_spent(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
+        let Self { chooser, lanes: own, on_full } = self;
+        let on_full = *on_full;
+        let has_room = |index: usize| lanes[own[index]].has_room();
+        let one_has = (0..own.len()).any(has_room);
+        let room = |index: usize| has_room(index) || !one_has && !lanes[own[index]].is_spent();
+        chooser
+            .choose(values, room, |index| picked.push(Pick { lane: own[index] as u32, on_full }));
+    }
+}
 
 impl StreamRoutes {
     /// Lets each subscription's grouping choose.
     #[inline]
     fn pick(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
-        for Route { chooser, lanes: own } in &mut self.routes {
-            let room = |index: usize| lanes[own[index]].has_room();
-            chooser.choose(values, room, |index| picked.push(own[index]));
+        for route in &mut self.routes {
+            route.choose(values, lanes, picked);
         }
     }
 
     /// Takes what was chosen ahead: tasks in the order of the subscriptions.
     fn pick_chosen(&self, mut chosen: &[TaskId], lanes: &[Lane], picked: &mut Picked) {
-        for Route { chooser, lanes: own } in &self.routes {
-            let (mine, others) = chosen.split_at(chooser.choices().min(chosen.len()));
-            let lane_of = |task: &TaskId| own.iter().copied().find(|&at| lanes[at].task() == *task);
+        for route in &self.routes {
+            let (mine, others) = chosen.split_at(route.chooser.choices().min(chosen.len()));
+            let lane_of = |task: &TaskId| {
+                let place = route.lanes.iter().position(|&at| lanes[at].task() == *task);
+                place.map(|index| route.pick(index))
+            };
             picked.extend(mine.iter().filter_map(lane_of));
             chosen = others;
         }
     }
 
     fn pick_direct(&self, task: TaskId, picked: &mut Picked) {
-        for Route { chooser, lanes: own } in &self.routes {
-            picked.extend(chooser.direct(task).map(|index| own[index]));
+        for route in &self.routes {
+            picked.extend(route.chooser.direct(task).map(|index| route.pick(index)));
         }
     }
 }
@@ -66,6 +118,8 @@ pub(crate) struct Routes {
     stuck: bool,
     /// Tuples for workers that are gone.
     dropped: usize,
+    /// Tuples for full inputs.
+    overload: Overload,
     /// Parts that no link takes.
     too_large: Vec<Vec<u8>>,
     picked: Picked,
@@ -79,7 +133,7 @@ impl Routes {
         budget: usize,
         waiter: Signal,
     ) -> Self {
-        let picked = Picked::new();
+        let (picked, overload) = (Picked::new(), Overload::new(lanes.len()));
         Self {
             task,
             streams,
@@ -88,13 +142,15 @@ impl Routes {
             waiter,
             stuck: false,
             dropped: 0,
+            overload,
             too_large: Vec::new(),
             picked,
         }
     }
 
     /// Sends a tuple to every task that its stream's subscriptions choose. `stamp` makes the
-    /// anchors of each copy, told which worker it touches. Returns how many copies went.
+    /// anchors of each copy, told which worker it touches. A copy for a full input goes the way of its
+    /// policy.
     ///
     /// # Errors
     /// An emission that does not fit the stream; nothing was sent.
@@ -107,7 +163,7 @@ impl Routes {
         flags: Flags,
         mut stamp: impl FnMut(Touched) -> Anchors,
         tasks: Tasks<'_>,
-    ) -> Result<usize, EmitError> {
+    ) -> Result<Sent, EmitError> {
         let Self { streams, lanes, picked, .. } = self;
         let routes = streams.get_mut(stream.index()).ok_or(EmitError::UnknownStream { stream })?;
         check(&routes.decl, direct, &values)?;
@@ -122,23 +178,55 @@ impl Routes {
         {
             return Err(EmitError::NotSubscribed { task, stream: routes.decl.name.clone() });
         }
-        if let Tasks::Tell(told) = tasks {
-            told.extend(picked.iter().map(|&lane| lanes[lane].task()));
-        }
+        let mut told = match tasks {
+            Tasks::Tell(told) => Some(told),
+            Tasks::Any | Tasks::Chosen(_) => None,
+        };
         let copies = picked.len();
         let mut values = Some(values);
+        let mut sent = Sent::default();
         for number in 0..copies {
-            let lane = &mut self.lanes[self.picked[number]];
+            let Pick { lane: at, on_full } = self.picked[number];
+            let at = at as usize;
+            if self.lanes[at].needs_care(on_full) && !self.prepare(at, on_full, &mut sent) {
+                continue;
+            }
+            let lane = &mut self.lanes[at];
             let values = if number + 1 == copies { values.take() } else { values.clone() };
             let values = values.expect("only the last copy takes the values");
             let anchors = stamp(lane.touched());
-            if lane.push(Tuple { values, anchors, source: self.task, stream, flags }) {
-                let flushed = lane.flush(&self.waiter);
-                self.stuck |= !lane.has_room();
-                self.too_large.extend(flushed.too_large);
+            let tuple = Tuple { values, anchors, source: self.task, stream, flags };
+            sent.copies += 1;
+            if let Some(told) = &mut told {
+                told.push(lane.task());
+            }
+            if lane.push(tuple) {
+                self.flush_lane(at);
             }
         }
-        Ok(copies)
+        Ok(sent)
+    }
+
+    /// Makes a lane ready for a tuple under a policy; whether the tuple may go.
+    #[inline(never)]
+    fn prepare(&mut self, at: usize, on_full: OnFull, sent: &mut Sent) -> bool {
+        let lane = &mut self.lanes[at];
+        if !on_full.blocks() && lane.is_spent() && !self.overload.make_room(lane, at, on_full) {
+            sent.shed = sent.shed.or((on_full == OnFull::Shed).then_some(lane.task()));
+            return false;
+        }
+        if !lane.fits(on_full) {
+            self.flush_lane(at);
+        }
+        self.lanes[at].set_policy(on_full);
+        true
+    }
+
+    #[inline(never)]
+    fn flush_lane(&mut self, at: usize) {
+        let lane = &mut self.lanes[at];
+        self.too_large.extend(lane.flush(&self.waiter).too_large);
+        self.stuck |= !lane.has_room() && lane.blocking_bytes() > 0;
     }
 
     /// Chooses the tasks of an emission to come. False where that depends on its values.
@@ -152,17 +240,34 @@ impl Routes {
         }
         let mut picked = Picked::new();
         routes.pick(&[], lanes, &mut picked);
-        tasks.extend(picked.iter().map(|&lane| lanes[lane].task()));
+        tasks.extend(picked.iter().map(|pick| lanes[pick.lane as usize].task()));
         true
     }
 
-    /// Whether the task may go on: what waits on its lanes is within the budget.
+    /// Whether the task may go on: what waits on its lanes and blocks is within the budget.
     #[inline]
     pub(crate) fn have_room(&self) -> bool {
-        !self.stuck || self.waiting_bytes() < self.budget
+        !self.stuck || self.lanes.iter().map(Lane::blocking_bytes).sum::<usize>() < self.budget
+    }
+
+    /// The drops that have not been settled or counted yet.
+    pub(crate) fn overload(&mut self) -> &mut Overload {
+        &mut self.overload
+    }
+
+    /// What is to be told of full inputs.
+    pub(crate) fn take_full(&mut self) -> Vec<Full> {
+        self.overload.news(&self.lanes).collect()
+    }
+
+    /// The task that takes nothing at the moment, and so keeps this one from going on.
+    pub(crate) fn blocked_on(&self) -> Option<TaskId> {
+        let full = self.lanes.iter().filter(|lane| !lane.has_room());
+        full.max_by_key(|lane| lane.waiting_bytes()).filter(|_| !self.have_room()).map(Lane::task)
     }
 
     /// Bytes that wait on the lanes.
+    #[cfg(test)]
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.lanes.iter().map(Lane::waiting_bytes).sum()
     }
@@ -170,9 +275,8 @@ impl Routes {
     /// Sends what the consuming tasks take.
     pub(crate) fn flush(&mut self) {
         self.stuck = false;
-        for lane in &mut self.lanes {
-            self.too_large.extend(lane.flush(&self.waiter).too_large);
-            self.stuck |= !lane.has_room();
+        for at in 0..self.lanes.len() {
+            self.flush_lane(at);
         }
     }
 

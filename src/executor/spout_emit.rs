@@ -8,6 +8,7 @@ use crate::tuple::{Anchor, Anchors, Flags};
 
 use super::emit::Output;
 use super::replay::Kept;
+use super::routes::Sent;
 
 /// A spout task's view of its output for the time of one call into the component.
 pub(crate) struct SpoutOutput<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct SpoutOutput<'a> {
     pub(crate) life: u32,
     /// Messages that were done as soon as they were sent.
     pub(crate) done: &'a mut Vec<MessageId>,
+    /// Messages that a full input shed, and which task's.
+    pub(crate) shed: &'a mut Vec<(Kept, TaskId)>,
 }
 
 impl SpoutOutput<'_> {
@@ -39,9 +42,12 @@ impl SpoutOutput<'_> {
             Anchors::from_buf([Anchor { root, edge, spout }])
         };
         match self.output.routes.send(stream, direct, values, flags, stamp, tasks) {
-            Ok(copies) => {
-                self.count(copies);
-                if let Settled::Done(_) = self.ledger.sent(root, xor, touched_all) {
+            Ok(sent) => {
+                self.count(sent);
+                if let Some(task) = sent.shed {
+                    let kept = self.ledger.fail(root).expect("the root was open just now");
+                    self.shed.push((kept, task));
+                } else if let Settled::Done(_) = self.ledger.sent(root, xor, touched_all) {
                     self.done.push(id);
                 }
                 Ok(())
@@ -53,9 +59,12 @@ impl SpoutOutput<'_> {
         }
     }
 
-    fn count(&self, copies: usize) {
+    fn count(&mut self, sent: Sent) {
         TaskCounters::add(&self.counters.emitted, 1);
-        TaskCounters::add(&self.counters.transferred, copies as u64);
+        TaskCounters::add(&self.counters.transferred, sent.copies as u64);
+        if self.output.routes.overload().has_recalled() {
+            self.output.settle_recalled();
+        }
     }
 }
 
@@ -74,13 +83,26 @@ impl SpoutEmitter for SpoutOutput<'_> {
         if let (Some(id), true) = (id, self.tracking) {
             let flags = Flags::default();
             let (spent, failures, first, life) = (0, 0, self.now, self.life);
-            let kept = Kept { id, values, stream, direct, flags, spent, failures, first, life };
+            let (history, is_letter) = (None, false);
+            let kept = Kept {
+                id,
+                values,
+                stream,
+                direct,
+                flags,
+                spent,
+                failures,
+                first,
+                life,
+                history,
+                is_letter,
+            };
             return self.send_kept(kept, tasks);
         }
         let stamp = |_: Touched| Anchors::new();
         let flags = Flags::default();
-        let copies = self.output.routes.send(stream, direct, values, flags, stamp, tasks)?;
-        self.count(copies);
+        let sent = self.output.routes.send(stream, direct, values, flags, stamp, tasks)?;
+        self.count(sent);
         self.done.extend(id);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The loop of a spout task, with the ledger of its roots.
 
+mod burial;
+mod paused;
 mod roots;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ack::{AckBatch, Ledger, Touched};
-use crate::base::{Timestamp, now};
+use crate::base::{TaskId, Timestamp, now};
 use crate::component::{
     Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector, Tasks,
 };
@@ -15,6 +17,7 @@ use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
 use super::emit::Output;
+use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
@@ -22,6 +25,9 @@ use super::mark::Mark;
 use super::pause::{Step, pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
+use paused::Input;
+
+use burial::Burials;
 
 /// Messages asked for at a time.
 const BATCH: usize = 256;
@@ -34,6 +40,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(100);
 enum Life {
     Due(Timestamp),
     Open(Box<dyn Spout>),
+    /// Failed, and waits for somebody to mend it.
+    Halted,
     GivenUp,
 }
 
@@ -48,16 +56,17 @@ enum Stage {
 
 pub(crate) struct SpoutTask {
     pub(super) housing: Housing,
-    output: Output,
+    pub(super) output: Output,
     ledger: Ledger<Kept>,
     replays: Replays,
+    burials: Burials,
     life: Life,
     restarts: Restarts,
     lives: u32,
     /// A life has been opened: later ones continue its work.
     begun: bool,
     stage: Stage,
-    active: bool,
+    input: Input,
     /// When the spout is asked again.
     ask_at: Timestamp,
     idle_wait: Duration,
@@ -65,6 +74,7 @@ pub(crate) struct SpoutTask {
     /// Something was acked since the position was last asked for.
     unsaved: bool,
     done: Vec<MessageId>,
+    shed: Vec<(Kept, TaskId)>,
     acks: Vec<AckBatch>,
 }
 
@@ -77,17 +87,19 @@ impl SpoutTask {
             output,
             ledger: Ledger::new(fastrand::u32(..)),
             replays,
+            burials: Burials::default(),
             life: Life::Due(Timestamp::default()),
             restarts,
             lives: 0,
             begun: false,
             stage: Stage::Producing,
-            active: false,
+            input: Input::default(),
             ask_at: Timestamp::default(),
             idle_wait: IDLE_LEAST,
             next_save: Timestamp::default(),
             unsaved: false,
             done: Vec::new(),
+            shed: Vec::new(),
             acks: Vec::new(),
         }
     }
@@ -95,15 +107,21 @@ impl SpoutTask {
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
         loop {
-            match self.step(now()) {
+            let at = now();
+            self.housing.turn_to(Occupation::Busy, at);
+            match self.step(at) {
                 Step::Again => tokio::task::yield_now().await,
                 Step::Wait(deadline) => {
+                    let waits = self.waits_for();
+                    if waits != Occupation::Busy {
+                        self.housing.turn_to(waits, now());
+                    }
                     let signal = self.housing.mailbox.signal().clone();
                     if pause(&signal, deadline, &self.housing.shop.alarms).await {
                         self.rung(now());
                     }
                 }
-                Step::Over => return,
+                Step::Over => return self.housing.close_hours(),
             }
         }
     }
@@ -132,11 +150,30 @@ impl SpoutTask {
         }
     }
 
+    /// What it is at while its loop waits.
+    pub(super) fn waits_for(&self) -> Occupation {
+        let Life::Open(spout) = &self.life else {
+            return Occupation::Idle;
+        };
+        let producing = self.input.active && self.stage == Stage::Producing;
+        if !self.output.has_room() || producing && self.pending() >= self.housing.max_pending {
+            Occupation::Blocked
+        } else if producing && !spout.ready() {
+            // Its child has been asked.
+            Occupation::Busy
+        } else {
+            Occupation::Idle
+        }
+    }
+
     pub(super) fn obey(&mut self, now: Timestamp) {
         for control in self.housing.mailbox.take_control() {
             match control {
                 Control::Activate => self.activate(),
                 Control::StopInput => self.stop_input(),
+                Control::Pause => self.pause(),
+                Control::Resume => self.resume(now),
+                Control::ShowStacks | Control::Restart(_) => {}
                 Control::End => self.stage = self.stage.max(Stage::Closing),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
                 Control::PeerLost(slot, view) => {
@@ -150,12 +187,14 @@ impl SpoutTask {
     }
 
     fn activate(&mut self) {
-        self.active = true;
-        self.tell(|spout| spout.activate());
+        self.input.active = true;
+        if self.input.flows() {
+            self.tell(|spout| spout.activate());
+        }
     }
 
     fn stop_input(&mut self) {
-        self.active = false;
+        self.input.active = false;
         self.tell(|spout| spout.deactivate());
         self.exhausted();
     }
@@ -170,6 +209,10 @@ impl SpoutTask {
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
         self.take_acks(now);
         self.check_timeouts(now);
+        if matches!(self.life, Life::Halted) {
+            self.output.flush();
+            return false;
+        }
         if let Life::Due(at) = self.life {
             if now < at {
                 self.output.flush();
@@ -178,9 +221,12 @@ impl SpoutTask {
             self.open(now);
         }
         self.settle_done();
+        self.settle_shed(now);
         let mut worked = self.replay(now);
         worked |= self.produce(now);
         self.settle_done();
+        self.settle_shed(now);
+        self.write_letters(now);
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
@@ -191,7 +237,11 @@ impl SpoutTask {
     }
 
     fn pending(&self) -> usize {
-        self.ledger.len() + self.replays.len()
+        self.ledger.len() + self.replays.len() + self.burials.len()
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open(_))
     }
 
     fn open(&mut self, now: Timestamp) {
@@ -212,7 +262,7 @@ impl SpoutTask {
         self.idle_wait = IDLE_LEAST;
         let context = self.housing.context_of_life(self.begun);
         let position = self.housing.shop.positions.load(context.task);
-        let active = self.active;
+        let active = self.input.flows();
         let opened = self.guarded(now, |spout, _| {
             if let Some(position) = position {
                 spout.restore(&position);
@@ -235,7 +285,7 @@ impl SpoutTask {
     }
 
     fn may_send(&self) -> bool {
-        self.output.has_room() && self.ledger.len() < self.housing.shop.settings.max_spout_pending
+        !self.input.paused && self.output.has_room() && self.ledger.len() < self.housing.max_pending
     }
 
     fn replay(&mut self, now: Timestamp) -> bool {
@@ -245,7 +295,8 @@ impl SpoutTask {
                 break;
             };
             worked = true;
-            TaskCounters::add(&self.housing.counters.replayed, 1);
+            let is_first = kept.is_letter && kept.failures == 0;
+            TaskCounters::add(&self.housing.counters.replayed, u64::from(!is_first));
             if let Err(error) = self.spout_output(now).1.send_kept(kept, Tasks::Any) {
                 let message = format!("a message could not be given out again: {error}");
                 self.housing.context.reporter.error(&message, None);
@@ -288,15 +339,14 @@ impl SpoutTask {
     /// How many messages the spout may be asked for; time apart.
     fn wanted(&self) -> usize {
         let ready = matches!(&self.life, Life::Open(spout) if spout.ready());
-        if !ready || !self.active || self.stage > Stage::Producing || !self.may_send() {
+        if !ready || !self.input.active || self.stage > Stage::Producing || !self.may_send() {
             return 0;
         }
-        let max = self.housing.shop.settings.max_spout_pending;
-        max.saturating_sub(self.pending()).min(BATCH)
+        self.housing.max_pending.saturating_sub(self.pending()).min(BATCH)
     }
 
     fn spout_output(&mut self, now: Timestamp) -> (&mut Life, SpoutOutput<'_>) {
-        let Self { housing, output, ledger, life, done, lives, .. } = self;
+        let Self { housing, output, ledger, life, done, shed, lives, .. } = self;
         let tracking = housing.shop.settings.guarantee == Guarantee::AtLeastOnce;
         let out = SpoutOutput {
             task: housing.context.task,
@@ -307,6 +357,7 @@ impl SpoutTask {
             now,
             life: *lives,
             done,
+            shed,
         };
         (life, out)
     }
@@ -359,7 +410,10 @@ impl SpoutTask {
                 self.housing.enter(TaskState::Failed);
             }
             Verdict::GiveUp(reason) => {
-                self.housing.send(TaskEvent::Failed { task, reason, detail });
+                if self.restarts.may_be_mended() {
+                    self.life = Life::Halted;
+                }
+                self.housing.send(TaskEvent::Failed { task, reason, detail, lost_memory: false });
                 self.housing.enter(TaskState::Failed);
             }
         }
@@ -395,11 +449,14 @@ impl SpoutTask {
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let timeout = self.ledger.next_due(self.housing.context.message_timeout);
-        if let Life::Due(at) = self.life {
-            return sooner(Some(at), timeout);
+        match self.life {
+            Life::Due(at) => return sooner(Some(at), timeout),
+            Life::Halted => return timeout,
+            Life::Open(_) | Life::GivenUp => {}
         }
         let replay = self.replays.next_due().filter(|_| self.may_send());
         let ask = Some(self.ask_at).filter(|at| at.0 > 0 && self.wanted() > 0);
+        let replay = sooner(replay, self.burials.due());
         let save = Some(self.next_save).filter(|_| self.stage < Stage::Closing && self.unsaved);
         sooner(timeout, sooner(replay, sooner(ask, save)))
     }

@@ -11,10 +11,11 @@ use crate::component::{
 };
 use crate::grouping::{Chooser, Target};
 use crate::metrics::UserMetrics;
-use crate::topology::{Guarantee, Plan, PlannedInput, PlannedTask};
+use crate::topology::{Guarantee, Plan, PlannedInput, PlannedTask, messages_aside};
 
 use super::bolt_task::BoltTask;
 use super::emit::{AckWay, Output};
+use super::hours::Hours;
 use super::housing::{Housing, TaskHandle, Workshop};
 use super::lane::{Destination, Lane, RemoteLink};
 use super::mailbox::Mailbox;
@@ -121,6 +122,8 @@ impl Parts<'_> {
             shop: shop.clone(),
             downstream: downstream(plan, self.task.component),
             producers: producers(plan, self.task.component),
+            max_pending: max_pending(plan, self.task.component),
+            hours: Hours::default(),
         };
         let output = self.output(&housing);
         let task = match role {
@@ -182,7 +185,8 @@ impl Parts<'_> {
         let tracking = plan.settings.guarantee == Guarantee::AtLeastOnce;
         let ways = if tracking { self.ack_ways() } else { Vec::new() };
         let reporter = housing.context.reporter.clone();
-        Output::new(routes, sums, ways, Arc::clone(&housing.counters), reporter, waiter)
+        let tasks = Arc::clone(&housing.context.tasks);
+        Output::new(routes, sums, ways, Arc::clone(&housing.counters), reporter, tasks, waiter)
     }
 
     fn route(&self, consumer: ComponentIdx, input: &PlannedInput, lanes: &mut Vec<Lane>) -> Route {
@@ -192,11 +196,13 @@ impl Parts<'_> {
             targets.push(Target { task: task.id, local: task.worker == self.wiring.slot });
             let lane = lanes.iter().position(|lane| lane.task() == task.id);
             own.push(lane.unwrap_or_else(|| {
-                lanes.push(Lane::new(task.id, self.destination(task)));
+                let budget = plan.settings.mailbox.as_usize();
+                lanes.push(Lane::new(task.id, self.destination(task), budget));
                 lanes.len() - 1
             }));
         }
-        Route { chooser: Chooser::new(input.grouping.clone(), targets), lanes: own }
+        let chooser = Chooser::new(input.grouping.clone(), targets);
+        Route { chooser, lanes: own, on_full: input.on_full }
     }
 
     fn destination(&self, task: &PlannedTask) -> Destination {
@@ -270,6 +276,11 @@ fn downstream(plan: &Plan, component: ComponentIdx) -> BTreeSet<TaskId> {
         }
     }
     seen.into_iter().flat_map(|consumer| plan.tasks_of(consumer)).map(|task| task.id).collect()
+}
+
+/// Messages that a task of a spout may have in flight.
+fn max_pending(plan: &Plan, component: ComponentIdx) -> usize {
+    plan.settings.max_spout_pending.saturating_add(messages_aside(plan, component))
 }
 
 /// The tasks that send marks to a component's tasks, once each.

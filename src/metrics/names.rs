@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident in $module:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -18,12 +20,37 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $text,)* }
             }
         }
+
+        /// Counts in the order of the reasons, as JSON: an object of those that are not zero.
+        pub(super) mod $module {
+            use std::collections::BTreeMap;
+
+            use serde::{Deserialize, Deserializer, Serializer};
+
+            use super::$name;
+
+            pub(crate) fn serialize<S: Serializer>(
+                counts: &[u64],
+                to: S,
+            ) -> Result<S::Ok, S::Error> {
+                let named = $name::ALL.iter().map(|reason| reason.as_str()).zip(counts);
+                to.collect_map(named.filter(|(_, count)| **count > 0))
+            }
+
+            pub(crate) fn deserialize<'d, D: Deserializer<'d>>(
+                from: D,
+            ) -> Result<Vec<u64>, D::Error> {
+                let named = BTreeMap::<String, u64>::deserialize(from)?;
+                let count = |reason: &$name| named.get(reason.as_str()).copied().unwrap_or(0);
+                Ok($name::ALL.iter().map(count).collect())
+            }
+        }
     };
 }
 
 reasons! {
     /// Why a root tuple failed.
-    FailReason {
+    FailReason in by_fail_reason {
         /// A bolt said so.
         Explicit = "explicit",
         /// A component died while it held the tuple together with others.
@@ -34,12 +61,14 @@ reasons! {
         TimedOut = "timed_out",
         /// A worker that the tree had touched is gone.
         WorkerLost = "worker_lost",
+        /// An input with `on_full = "shed"` was full.
+        Shed = "shed",
     }
 }
 
 reasons! {
     /// Why something was dropped that was not a tuple in need of replay.
-    DropReason {
+    DropReason in by_drop_reason {
         /// An ack or fail for a root that is not open (any more).
         UnknownRoot = "unknown_root",
         /// A part for a task that this worker does not run.
@@ -50,5 +79,11 @@ reasons! {
         WorkerGone = "worker_gone",
         /// A tuple that is larger than a link takes.
         TooLarge = "too_large",
+        /// A tuple for an input that was full, with `on_full = "drop_newest"`.
+        DropNewest = "drop_newest",
+        /// A tuple that waited longest before an input that was full, with `on_full = "drop_oldest"`.
+        DropOldest = "drop_oldest",
+        /// A tuple for an input that was full, with `on_full = "shed"`; its root fails.
+        Shed = "shed",
     }
 }

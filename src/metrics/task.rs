@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
+use super::names::{by_drop_reason, by_fail_reason};
 use super::{DropReason, FailReason, Latency, LatencySummary};
 
 macro_rules! counters {
@@ -24,10 +25,12 @@ macro_rules! counters {
         /// What a task's counters showed at one moment.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         pub struct TaskSnapshot {
-            $($(#[$doc])* pub $field: u64,)*
+            $($(#[$doc])* #[serde(default)] pub $field: u64,)*
             /// Failed roots by [`FailReason`], in its order.
+            #[serde(default, with = "by_fail_reason")]
             pub failed_by: Vec<u64>,
             /// Dropped things by [`DropReason`], in its order.
+            #[serde(default, with = "by_drop_reason")]
             pub dropped_by: Vec<u64>,
             /// Latency so far.
             pub latency: LatencySummary,
@@ -84,12 +87,33 @@ counters! {
     queued_bytes,
     /// Gauge: 1 where the component keeps something in memory that a restart would lose.
     keeps_memory,
+    /// Nanoseconds in which the task had work, or its child or disk had.
+    busy_ns,
+    /// Nanoseconds in which the task waited for room downstream.
+    blocked_ns,
+    /// Nanoseconds in which the task had nothing to do.
+    idle_ns,
 }
 
 fn add_each(sums: &mut Vec<u64>, more: &[u64]) {
     sums.resize(sums.len().max(more.len()), 0);
     for (sum, count) in sums.iter_mut().zip(more) {
         *sum += count;
+    }
+}
+
+impl TaskSnapshot {
+    /// How many things were dropped for a reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped_by.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// The parts of the time so far, of 1, that the task was busy, blocked and idle; none before its
+    /// loop has begun.
+    pub fn time(&self) -> Option<[f64; 3]> {
+        let spans = [self.busy_ns, self.blocked_ns, self.idle_ns].map(|nanos| nanos as f64);
+        let all: f64 = spans.iter().sum();
+        (all > 0.0).then(|| spans.map(|span| span / all))
     }
 }
 
@@ -109,5 +133,36 @@ impl TaskCounters {
     /// Counts something dropped; any thread may.
     pub fn count_dropped(&self, reason: DropReason, count: u64) {
         self.dropped_by[reason as usize].fetch_add(count, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_stand_in_json_by_name() {
+        let counters = TaskCounters::default();
+        counters.count_dropped(DropReason::DropOldest, 7);
+        counters.count_failed(FailReason::Shed);
+        let snapshot = counters.snapshot();
+        let json = serde_json::to_value(&snapshot).unwrap();
+        assert_eq!(json["dropped_by"], serde_json::json!({ "drop_oldest": 7 }));
+        assert_eq!(json["failed_by"], serde_json::json!({ "shed": 1 }));
+        assert_eq!(serde_json::from_value::<TaskSnapshot>(json).unwrap(), snapshot);
+    }
+
+    #[test]
+    fn parts_of_the_time_are_of_all_tasks_together() {
+        let task = |busy_ns, blocked_ns, idle_ns| TaskSnapshot {
+            busy_ns,
+            blocked_ns,
+            idle_ns,
+            ..TaskSnapshot::default()
+        };
+        let mut both = task(50, 0, 50);
+        both.add(&task(0, 100, 0));
+        assert_eq!(both.time(), Some([0.25, 0.5, 0.25]));
+        assert_eq!(task(0, 0, 0).time(), None);
     }
 }

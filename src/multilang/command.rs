@@ -11,6 +11,8 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use crate::component::{ComponentError, Context};
 
+use super::inherit::Inherited;
+use super::limits::Limits;
 use super::options::CommandOptions;
 
 /// A command, ready to be started.
@@ -18,7 +20,13 @@ use super::options::CommandOptions;
 pub(super) struct CommandLine {
     pub(super) argv: Vec<String>,
     pub(super) dir: PathBuf,
+    /// Variables that are set, whatever is inherited.
     pub(super) env: Vec<(String, String)>,
+    /// The variables that are inherited.
+    pub(super) inherited: Inherited,
+    pub(super) limits: Limits,
+    /// The run's private folder.
+    pub(super) run_dir: PathBuf,
 }
 
 impl CommandLine {
@@ -34,6 +42,9 @@ impl CommandLine {
             argv: options.command.iter().map(argument).collect(),
             dir: options.dir.clone().unwrap_or_else(|| context.dir.clone()),
             env: environment(options, &folder),
+            inherited: Inherited::new(options.env_inherit.as_deref()),
+            limits: options.limits,
+            run_dir: context.run_dir.clone(),
         }
     }
 
@@ -92,7 +103,9 @@ fn environment(options: &CommandOptions, sdk: &str) -> Vec<(String, String)> {
         ("PYTHONPATH", "python", options.pythonpath.as_deref()),
         ("NODE_PATH", "node", options.nodepath.as_deref()),
     ];
+    let inherits = Inherited::new(options.env_inherit.as_deref());
     for (name, folder, inherited) in libraries {
+        let inherited = inherited.filter(|_| inherits.has(name));
         let rest = options.env.get(name).map(String::as_str).or(inherited);
         let mut value = format!("{sdk}/{folder}");
         if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
@@ -171,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn libraries_are_inherited_where_the_component_asks_for_them() {
+        for (inherit, expected) in
+            [(vec!["PYTHON*"], "/sdk/python:/inherited"), (vec!["HOME"], "/sdk/python")]
+        {
+            let options = options(serde_json::json!({
+                "command": ["x"], "pythonpath": "/inherited", "env_inherit": inherit,
+            }));
+            let mut env = environment(&options, "/sdk").into_iter();
+            assert_eq!(env.find(|(name, _)| name == "PYTHONPATH").unwrap().1, expected);
+        }
+    }
+
+    #[test]
     fn c05_a_component_may_have_a_utf8_locale_of_its_own() {
         let all = |env: serde_json::Value| {
             let options = options(serde_json::json!({
@@ -199,6 +225,9 @@ mod tests {
             argv: vec!["python3".to_owned(), "a.py".to_owned()],
             dir: PathBuf::from("/"),
             env: Vec::new(),
+            inherited: Inherited::new(None),
+            limits: Limits::default(),
+            run_dir: PathBuf::new(),
         };
         let error = command.not_started("split", &io::ErrorKind::NotFound.into());
         assert_eq!(error.message, "the program \"python3\" of split was not found");
@@ -212,6 +241,9 @@ mod tests {
             argv: vec!["/usr/bin/python3".to_owned(), "-c".to_owned(), "import a\nb".to_owned()],
             dir: PathBuf::from("/"),
             env: Vec::new(),
+            inherited: Inherited::new(None),
+            limits: Limits::default(),
+            run_dir: PathBuf::new(),
         };
         assert_eq!(command.shown(), "python3 -c import a…");
     }

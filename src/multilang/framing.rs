@@ -274,6 +274,16 @@ mod tests {
         assert!(error.contains("command"), "{error}");
     }
 
+    #[test]
+    fn a_message_of_the_greatest_length_is_whole_and_one_byte_more_without_an_end_is_an_error() {
+        for (length, is_whole) in [(100, true), (101, false)] {
+            let mut framer = Framer::new(Protocol::Json, ByteSize(100));
+            let message = format!("{{\"{}\"}}", "x".repeat(length - 4));
+            framer.push(message.as_bytes());
+            assert_eq!(framer.next_piece().is_ok(), is_whole, "{length}");
+        }
+    }
+
     proptest! {
         #[test]
         fn pieces_do_not_depend_on_how_the_bytes_were_cut(

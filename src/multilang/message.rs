@@ -59,11 +59,14 @@ pub(super) enum Message<'a> {
 
 /// What a child says of itself.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key that a child may send")]
 pub(super) struct Hello<'a> {
     pub(super) pid: Cow<'a, str>,
     pub(super) batch: bool,
     pub(super) replay_engine: bool,
     pub(super) memory: bool,
+    /// It shows its stacks on SIGUSR2.
+    pub(super) stacks: bool,
     pub(super) sdk: Option<Cow<'a, str>>,
 }
 
@@ -128,6 +131,7 @@ keys! {
     batch = "batch",
     replay = "replay",
     memory = "memory",
+    stacks = "stacks",
     sdk = "sdk",
     id = "id",
     tuple = "tuple",
@@ -205,6 +209,7 @@ fn hello<'a>(pid: Json<'a>, keys: &Keys<'a>) -> Hello<'a> {
         batch: keys.batch.and_then(number) == Some(1),
         replay_engine: keys.replay == Some("\"engine\""),
         memory: keys.memory == Some("true"),
+        stacks: keys.stacks == Some("true"),
         sdk: keys.sdk.map(plain_text),
     }
 }
@@ -269,7 +274,8 @@ pub(super) fn plain_text(json: Json<'_>) -> Cow<'_, str> {
     Cow::Owned(value.to_text().into_owned())
 }
 
-/// Calls `each` with every id in `anchors`: a list, a bare string, or nothing.
+/// Calls `each` with every id in `anchors`: a list, a bare string, or nothing. A whole tuple in the
+/// place of an id stands for its id.
 ///
 /// # Errors
 /// Where the list is not one (it was scanned before, so this is only its shape).
@@ -287,9 +293,27 @@ pub(super) fn each_anchor(
     }
     loop {
         let span = scanner.skip_value()?;
-        each(&plain_text(scanner.slice(span)));
+        each(&plain_text(id_of(scanner.slice(span))?));
         if !scanner.more(b']')? {
             return Ok(());
+        }
+    }
+}
+
+/// The value of `id` where an object stands in the place of an id.
+fn id_of(anchor: Json<'_>) -> Result<Json<'_>, JsonError> {
+    let mut scanner = Scanner::new(anchor);
+    if !scanner.take(b'{') || scanner.take(b'}') {
+        return Ok(anchor);
+    }
+    loop {
+        let is_id = scanner.key()? == "id";
+        let span = scanner.skip_value()?;
+        if is_id {
+            return Ok(scanner.slice(span));
+        }
+        if !scanner.more(b'}')? {
+            return Ok(anchor);
         }
     }
 }
@@ -386,6 +410,13 @@ mod tests {
     }
 
     #[test]
+    fn c25_a_tuple_in_the_place_of_an_anchor_stands_for_its_id() {
+        let tuple = r#"{"values":[{"id":"7"}],"task":1,"id":"1"}"#;
+        let emit = format!(r#"{{"command":"emit","anchors":[{tuple},"2",{{}}]}}"#);
+        assert_eq!(anchors(&emit), ["1", "2", "{}"]);
+    }
+
+    #[test]
     fn c35_spout_ids_keep_their_json() {
         for id in ["0", "\"\"", "false", "{\"a\": 1}", "\"u-1\"", "1.50"] {
             let text = format!(r#"{{"command":"emit","id":{id},"tuple":[1]}}"#);
@@ -428,13 +459,13 @@ mod tests {
 
     #[test]
     fn hello_says_what_the_child_can_do() {
-        let Message::Pid(hello) =
-            one(r#"{"pid":12,"batch":1,"replay":"engine","sdk":"python 0.1.0","memory":true}"#)
-        else {
+        let Message::Pid(hello) = one(
+            r#"{"pid":12,"batch":1,"replay":"engine","sdk":"python 0.1.0","memory":true,"stacks":true}"#,
+        ) else {
             panic!("no pid");
         };
         assert_eq!(hello.pid, "12");
-        assert!(hello.batch && hello.replay_engine && hello.memory);
+        assert!(hello.batch && hello.replay_engine && hello.memory && hello.stacks);
         assert_eq!(hello.sdk.as_deref(), Some("python 0.1.0"));
     }
 

@@ -6,9 +6,15 @@
 
 mod command;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod gather;
+mod inherit;
+mod inlet;
 mod install;
 mod kinds;
 mod lessons;
+mod limits;
 mod message;
 mod msgpack;
 mod options;
@@ -20,6 +26,8 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+mod spawn;
+mod stacks;
 mod talk;
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -30,6 +38,7 @@ mod trace;
 pub use framing::{FramingError, MAX_MESSAGE, Protocol};
 pub use install::{InstallError, install, install_node, install_python, make_venv};
 pub use kinds::{CommandBolt, CommandSpout, register};
+pub use limits::Limits;
 pub use msgpack::MsgpackError;
 pub use options::{CommandOptions, Language, TaskIds};
 pub use sdk::{SdkError, fingerprint, unpack};
@@ -37,4 +46,6 @@ pub use session::{BoltSession, SessionError};
 pub use shell_bolt::ShellBolt;
 pub use shell_spout::ShellSpout;
 pub use talk::{Said, Talk};
+#[cfg(test)]
+pub(crate) use tests::unquote;
 pub use trace::TRACE_PREFIX;

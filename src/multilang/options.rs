@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::component::{Context, OptionProblem};
 
 use super::framing::Protocol;
+use super::limits::Limits;
 use super::session::{Numbers, Settings};
 
 /// The language that a child is written in, where the engine can tell.
@@ -49,6 +50,13 @@ pub struct CommandOptions {
     /// Environment variables beside the inherited ones. `${PATH}` in a value is the inherited PATH.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// The inherited variables that the child gets, by name or by the beginning of it (`LANG*`); all of
+    /// them where this is absent. `PATH` and the locale always are.
+    #[serde(default)]
+    pub env_inherit: Option<Vec<String>>,
+    /// What each of the child's processes may take of the machine.
+    #[serde(default)]
+    pub limits: Limits,
     /// The component's own configuration, handed to the child.
     #[serde(default)]
     pub config: serde_json::Map<String, serde_json::Value>,

@@ -7,17 +7,19 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nix::sys::signal as unix;
 use tokio::sync::{Notify, watch};
 
 use crate::base::Signal;
+use crate::component::{CHILD_INPUT_BYTES, CHILD_OUTPUT_BYTES};
 
-/// Bytes of output that wait for the component's loop before the pipe is left to fill.
-const MAX_OUTPUT: usize = 1 << 20;
-/// Bytes of input that wait for the child before the component is not ready for more.
-const MAX_INPUT: usize = 256 << 10;
+use super::inlet::{Inlet, Step};
+
 /// Lines of stderr that are kept to explain a death.
 const STDERR_LINES: usize = 20;
 
@@ -41,6 +43,15 @@ pub(super) enum Ended {
     Exited(ExitStatus),
 }
 
+impl Ended {
+    /// Whether somebody ended it with a signal that no program sends itself by mistake.
+    fn by_kill(&self) -> bool {
+        let Self::Exited(status) = self else { return false };
+        let signal = status.signal().and_then(|number| unix::Signal::try_from(number).ok());
+        matches!(signal, Some(unix::Signal::SIGKILL | unix::Signal::SIGTERM))
+    }
+}
+
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the ends of two pipes, which come in any order")]
 struct State {
@@ -53,8 +64,7 @@ struct State {
     data: VecDeque<Vec<u8>>,
     /// The rest of what was written in part: goes before everything.
     begun: Option<Vec<u8>>,
-    /// The child's input, for writes that do not wait.
-    stdin: Option<OwnedFd>,
+    inlet: Inlet,
     /// The writing job has bytes in hand, so that nothing may be written past it.
     writing: bool,
     input_bytes: usize,
@@ -69,6 +79,7 @@ struct State {
     /// The child got a signal because it did not end by itself.
     signalled: bool,
     ended: Option<Ended>,
+    killed: bool,
     orphaned: bool,
 }
 
@@ -79,17 +90,16 @@ impl State {
             || self.begun.is_some()
             || !self.urgent.is_empty()
             || !self.data.is_empty();
-        let Some(stdin) = self.stdin.as_ref().filter(|_| !busy && !bytes.is_empty()) else {
-            return bytes;
-        };
-        // A failure shows again where the job writes.
-        let written = nix::unistd::write(stdin, &bytes).unwrap_or(0);
-        if written == 0 {
+        if busy || bytes.is_empty() {
             return bytes;
         }
+        let (written, begun) = self.inlet.write_at_once(&bytes);
         bytes.drain(..written);
+        if !begun {
+            return bytes;
+        }
         self.input_bytes += bytes.len();
-        self.begun = Some(bytes).filter(|rest| !rest.is_empty());
+        self.begun = Some(bytes);
         Vec::new()
     }
 }
@@ -102,6 +112,8 @@ pub(super) struct Pipes {
     work: Notify,
     output_end: Notify,
     wish: watch::Sender<Wish>,
+    /// The child has plenty to do and waits for no answer.
+    patient: AtomicBool,
     waker: Signal,
 }
 
@@ -114,6 +126,7 @@ impl Pipes {
             work: Notify::new(),
             output_end: Notify::new(),
             wish: watch::Sender::new(Wish::Run),
+            patient: AtomicBool::new(false),
             waker,
         }
     }
@@ -132,6 +145,17 @@ impl Pipes {
         drop(state);
         self.space.notify_one();
         Some(chunk)
+    }
+
+    /// Says whether the child has plenty to do and waits for no answer, so that its output may
+    /// gather for a moment.
+    pub(super) fn set_patient(&self, patient: bool) {
+        self.patient.store(patient, Ordering::Relaxed);
+    }
+
+    /// See [`Pipes::set_patient`].
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient.load(Ordering::Relaxed)
     }
 
     /// Whether output waits.
@@ -167,7 +191,7 @@ impl Pipes {
 
     /// Whether the child should be given more; the waker rings when that changes to true.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().input_bytes < MAX_INPUT
+        self.lock().input_bytes < CHILD_INPUT_BYTES
     }
 
     /// Wishes for an end; a wish for less than was wished already is ignored.
@@ -196,6 +220,11 @@ impl Pipes {
         if state.output.is_empty() { state.ended.take() } else { None }
     }
 
+    /// Whether the child was ended by SIGKILL or SIGTERM, which is nothing that it has done.
+    pub(super) fn was_killed(&self) -> bool {
+        self.lock().killed
+    }
+
     /// The last lines of stderr.
     pub(super) fn last_stderr(&self) -> Vec<String> {
         self.lock().stderr.iter().cloned().collect()
@@ -221,7 +250,7 @@ impl Pipes {
 
     /// The loop may write into `stdin` itself, which must not block.
     pub(super) fn lend_stdin(&self, stdin: OwnedFd) {
-        self.lock().stdin = Some(stdin);
+        self.lock().inlet.lend(stdin);
     }
 
     pub(super) fn set_pid(&self, pid: Option<u32>) {
@@ -256,7 +285,7 @@ impl Pipes {
         loop {
             {
                 let mut state = self.lock();
-                let free = state.output_bytes < MAX_OUTPUT || state.orphaned;
+                let free = state.output_bytes < CHILD_OUTPUT_BYTES || state.orphaned;
                 state.reader_waits_for_space = !free;
                 if free {
                     return;
@@ -316,7 +345,7 @@ impl Pipes {
                     return next;
                 }
                 if state.input_ends {
-                    state.stdin = None;
+                    state.inlet.close();
                     return None;
                 }
             }
@@ -324,12 +353,18 @@ impl Pipes {
         }
     }
 
+    /// How much of `waiting` to write next.
+    pub(super) fn next_write(&self, waiting: &[u8]) -> Step {
+        self.lock().inlet.step(waiting)
+    }
+
     /// Bytes have gone into the pipe.
     pub(super) fn written(&self, count: usize) {
         let mut state = self.lock();
-        let was_full = state.input_bytes >= MAX_INPUT;
+        state.inlet.wrote(count);
+        let was_full = state.input_bytes >= CHILD_INPUT_BYTES;
         state.input_bytes -= count.min(state.input_bytes);
-        let rings = was_full && state.input_bytes < MAX_INPUT;
+        let rings = was_full && state.input_bytes < CHILD_INPUT_BYTES;
         drop(state);
         if rings {
             self.waker.ring();
@@ -340,7 +375,7 @@ impl Pipes {
     pub(super) fn break_input(&self) {
         let mut state = self.lock();
         state.input_broken = true;
-        state.stdin = None;
+        state.inlet.close();
         state.begun = None;
         state.urgent.clear();
         state.data.clear();
@@ -358,6 +393,7 @@ impl Pipes {
     pub(super) fn end(&self, ended: Ended) {
         let mut state = self.lock();
         state.pid = None;
+        state.killed = ended.by_kill();
         state.ended = Some(ended);
         drop(state);
         self.waker.ring();

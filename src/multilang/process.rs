@@ -4,23 +4,25 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin};
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::base::{Job, Spawner, Timestamp, now, show_duration};
+use crate::base::{Job, NotedGroup, RunMark, Spawner, Timestamp, end_marked, now, show_duration};
 use crate::component::{Level, Reporter};
 
 use super::command::CommandLine;
+use super::gather::{self, Gather};
+use super::inlet::Step;
 use super::pipes::{Ended, Pipes, Wish};
+use super::spawn::spawn;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -28,8 +30,14 @@ const CHUNK: usize = 64 << 10;
 const PULSE: Duration = Duration::from_millis(250);
 /// How long the pipes of a dead child may stay open in the hands of its own children.
 const LEFTOVERS: Duration = Duration::from_millis(500);
+/// How long the processes of a dead child that have left its group may take to be gone.
+const STRAYS: Duration = Duration::from_millis(500);
 /// More than this a pipe never holds: what comes behind it, a dead child has not written.
 const LARGEST_PIPE: u64 = 1 << 20;
+/// How often it is looked whether a large message has room in the pipe …
+const ROOM_PAUSE: Duration = Duration::from_millis(1);
+/// … and how many times.
+const MAX_WAITS: u32 = 1000;
 /// A longer line of stderr is cut into lines of this length.
 const MAX_STDERR_LINE: usize = 16 << 10;
 
@@ -91,7 +99,8 @@ async fn run(
     io: Spawner,
     reporter: Reporter,
 ) {
-    let mut child = match spawn(&command) {
+    let mark = RunMark::of_run(&command.run_dir).worker(std::process::id()).child(next_life());
+    let mut child = match spawn(&command, &mark) {
         Ok(child) => child,
         Err(error) => {
             pipes.end_output();
@@ -101,6 +110,10 @@ async fn run(
     };
     let group = Group(child.id().unwrap_or_default());
     pipes.set_pid(Some(group.0));
+    let noted = NotedGroup::new(&command.run_dir, group.0);
+    if let Err(error) = &noted {
+        tracing::debug!(%error, "a child's group is not noted");
+    }
     let reader = child
         .stdout
         .take()
@@ -127,6 +140,8 @@ async fn run(
         tracing::trace!(read, "the rest of stderr");
     }
     std::mem::forget(group); // All of it is dead and reaped, or has left the group.
+    drop(noted);
+    end_strays(mark, &io, &told).await;
     let jobs = [reader, stderr, writer];
     for job in jobs.iter().flatten() {
         job.abort();
@@ -137,55 +152,23 @@ async fn run(
     }
 }
 
-fn spawn(command: &CommandLine) -> io::Result<Child> {
-    let (program, arguments) =
-        command.argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    check_folder(&command.dir)?;
-    let mut spawned = Command::new(program);
-    spawned
-        .args(arguments)
-        .current_dir(&command.dir)
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    die_with_parent(&mut spawned);
-    spawned.spawn()
+/// Tells the lives of this process's children apart.
+fn next_life() -> u64 {
+    static LIVES: AtomicU64 = AtomicU64::new(1);
+    LIVES.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A missing folder would look like a missing program.
-fn check_folder(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let message = format!("the folder {} does not exist", dir.display());
-    Err(io::Error::new(io::ErrorKind::NotADirectory, message))
-}
-
-#[cfg(target_os = "linux")]
-fn die_with_parent(command: &mut Command) {
-    let parent = nix::unistd::getpid();
-    let in_child = move || {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        if nix::unistd::getppid() == parent {
-            Ok(())
-        } else {
-            Err(io::Error::from(io::ErrorKind::BrokenPipe))
+/// Ends what a dead child has started in groups of their own: daemons.
+async fn end_strays(mark: RunMark, io: &Spawner, reporter: &Reporter) {
+    match io.spawn_blocking(move || end_marked(&mark, STRAYS)).await {
+        Ok(swept) if swept.killed > 0 => {
+            let text = format!("{} of its processes outlived it and were killed", swept.killed);
+            reporter.log(Level::Debug, &text);
         }
-    };
-    #[expect(
-        unsafe_code,
-        reason = "between fork and exec: two system calls that allocate nothing and take no locks"
-    )]
-    // SAFETY: prctl and getppid are async-signal-safe, and the closure owns all it uses.
-    unsafe {
-        command.pre_exec(in_child);
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "a dead child's processes were not ended"),
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn die_with_parent(_command: &mut Command) {}
 
 /// A process group, killed when dropped.
 struct Group(u32);
@@ -309,11 +292,17 @@ fn is_read_up(at_death: u64, before: u64, now: u64, waits_for_space: bool) -> bo
 
 async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
     let mut buffer = vec![0; CHUNK];
+    let mut gather = Gather::new(now());
     loop {
         pipes.output_space().await;
         match stdout.read(&mut buffer).await {
             Ok(0) => break,
-            Ok(count) => pipes.put_output(&buffer[..count]),
+            Ok(count) => {
+                pipes.put_output(&buffer[..count]);
+                if gather.read(count, now()) && pipes.is_patient() {
+                    sleep(gather::PAUSE).await;
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not read a child's output");
                 break;
@@ -327,14 +316,36 @@ async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
 
 async fn write_input(mut stdin: ChildStdin, pipes: Arc<Pipes>) {
     while let Some(bytes) = pipes.next_input().await {
-        if let Err(error) = stdin.write_all(&bytes).await {
+        if let Err(error) = write_whole(&mut stdin, &bytes, &pipes).await {
             tracing::debug!(%error, "a child has closed its input");
             pipes.break_input();
             pipes.close("standard input");
             return;
         }
-        pipes.written(bytes.len());
     }
+}
+
+/// Writes all bytes, each message in one piece where the pipe can hold it.
+async fn write_whole(stdin: &mut ChildStdin, bytes: &[u8], pipes: &Pipes) -> io::Result<()> {
+    let mut rest = bytes;
+    let mut waits = 0;
+    while !rest.is_empty() {
+        let count = match pipes.next_write(rest) {
+            Step::Write(count) => count,
+            // Who reads nothing for so long may have closed the pipe: only a write tells.
+            Step::Wait if waits == MAX_WAITS => rest.len(),
+            Step::Wait => {
+                waits += 1;
+                sleep(ROOM_PAUSE).await;
+                continue;
+            }
+        };
+        let written = stdin.write(&rest[..count]).await?;
+        pipes.written(written);
+        rest = &rest[written..];
+        waits = 0;
+    }
+    Ok(())
 }
 
 async fn read_stderr(

@@ -3,10 +3,12 @@
 //! It carries bytes between process and session, and explains a death. It decides nothing.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::component::{ComponentError, Context};
+use crate::base::Job;
+use crate::component::{ComponentError, Context, TellStacks};
 
 use super::command::{CommandLine, how_it_ended};
 use super::options::CommandOptions;
@@ -14,6 +16,7 @@ use super::pipes::{Ended, Pipes, Wish};
 use super::process::Process;
 use super::sdk;
 use super::session::{BatchLimits, Outbox, SessionError, handshake};
+use super::stacks;
 use super::trace::Trace;
 
 /// Everything about a child but its session.
@@ -40,7 +43,7 @@ impl Life {
         }
         let sdk = sdk::unpack(&context.run_dir)
             .map_err(|error| ComponentError::restart(error.to_string()))?;
-        let pid_dir = context.run_dir.join("pids");
+        let pid_dir = pid_dir(context);
         fs::create_dir_all(&pid_dir).map_err(|error| {
             ComponentError::restart(format!("could not make {}: {error}", pid_dir.display()))
         })?;
@@ -100,6 +103,11 @@ impl Life {
         self.process.pipes().send(urgent, data);
     }
 
+    /// Says whether the child has plenty to do and waits for no answer.
+    pub(super) fn set_patient(&self, patient: bool) {
+        self.process.pipes().set_patient(patient);
+    }
+
     /// Whether the pipe takes more.
     pub(super) fn has_room(&self) -> bool {
         self.process.pipes().has_room()
@@ -120,9 +128,25 @@ impl Life {
         self.process.terminate();
     }
 
+    /// Asks the child's process `pid`, which has said that it can, for its stacks.
+    pub(super) fn show_stacks(&self, pid: u32, context: &Context, tell: TellStacks) {
+        let file = pid_dir(context).join(format!("{pid}.stacks"));
+        let Some(group) = self.process.pipes().pid() else { return };
+        context.io.spawn(Job::Owned("child stacks"), async move {
+            if let Some(text) = stacks::ask(pid, group, &file).await {
+                tell(text);
+            }
+        });
+    }
+
     /// How the life ended, once it has and all of its output was taken.
     pub(super) fn take_ended(&self) -> Option<Ended> {
         self.process.pipes().take_ended()
+    }
+
+    /// Whether somebody ended it with SIGKILL or SIGTERM.
+    pub(super) fn was_killed(&self) -> bool {
+        self.process.pipes().was_killed()
     }
 
     /// Why the life is over, once it is and all of its output was taken.
@@ -134,7 +158,10 @@ impl Life {
                     Some(pipe) => format!("closed its {pipe} and had to be ended"),
                     None => how_it_ended(status),
                 };
-                let message = format!("{} {how}", self.shown());
+                let stderr = self.process.pipes().last_stderr().join("\n");
+                let words = [stderr.as_str(), last_error.unwrap_or_default()];
+                let limit = self.command.limits.explain(status, words);
+                let message = format!("{} {how}{}", self.shown(), limit.unwrap_or_default());
                 self.explained(ComponentError::restart(message), last_error)
             }
         })
@@ -165,4 +192,9 @@ impl Life {
             .collect();
         if parts.is_empty() { error } else { error.with_detail(parts.join("\n")) }
     }
+}
+
+/// Where children put a file named by their process id.
+fn pid_dir(context: &Context) -> PathBuf {
+    context.run_dir.join("pids")
 }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use crate::base::{Timestamp, now};
-use crate::component::{Acking, Bolt, Collector, ComponentError, Context, FailKind, Progress};
+use crate::component::{
+    Acking, Activity, Bolt, Collector, ComponentError, Context, FailKind, Progress, TellStacks,
+};
 use crate::tuple::Tuple;
 
 use super::lessons;
@@ -66,12 +68,14 @@ impl Open {
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
-            lessons::learn(session.suspicion(), session.has_worked(), context);
+            let suspicion = session.suspicion().filter(|_| !life.was_killed());
+            lessons::learn(suspicion, session.has_worked(), context);
             return Err(error);
         }
         if let Err(error) = session.advance(at, life.has_room(), out) {
             return Err(life.given_up(&error, session.desk().last_error()));
         }
+        life.set_patient(session.is_patient());
         life.send(session.outbox());
         Ok(())
     }
@@ -161,8 +165,24 @@ impl Bolt for ShellBolt {
         self.open.as_ref().map_or(0, |open| open.session.held())
     }
 
+    fn works(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.session.works())
+    }
+
     fn waiting_since(&self) -> Option<Timestamp> {
         self.open.as_ref().and_then(|open| open.session.waiting_since())
+    }
+
+    fn activity(&self) -> Activity {
+        self.open.as_ref().map_or(Activity::Starting, |open| open.session.activity())
+    }
+
+    fn show_stacks(&mut self, tell: TellStacks) {
+        if let Some(open) = &self.open
+            && let Some(pid) = open.session.shows_stacks()
+        {
+            open.life.show_stacks(pid, &open.context, tell);
+        }
     }
 
     fn abandon(&mut self, kind: FailKind, out: &mut Collector<'_>) {

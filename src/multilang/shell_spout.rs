@@ -84,12 +84,14 @@ impl Open {
         }
         if let Some(error) = life.ended(session.desk().last_error()) {
             session.finish();
-            lessons::learn(session.suspicion(), session.has_worked(), context);
+            let suspicion = session.suspicion().filter(|_| !life.was_killed());
+            lessons::learn(suspicion, session.has_worked(), context);
             return Err(error);
         }
         if let Err(error) = session.advance(at) {
             return Err(life.given_up(&error, session.desk().last_error()));
         }
+        life.set_patient(session.is_patient());
         life.send(session.outbox());
         Ok(())
     }

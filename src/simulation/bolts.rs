@@ -129,8 +129,13 @@ impl NativeBolt {
 }
 
 impl Bolt for NativeBolt {
-    fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
+    fn open(
+        &mut self,
+        context: &Arc<Context>,
+        _: &mut Collector<'_>,
+    ) -> Result<(), ComponentError> {
         self.place = Some(Place::of(context));
+        lock(&self.stage).opened(context.task);
         Ok(())
     }
 
@@ -139,7 +144,7 @@ impl Bolt for NativeBolt {
         let (message, deed) = {
             let mut stage = lock(&self.stage);
             let (message, _) = stage.executed(place.task, place.slot, &tuple);
-            (message, stage.deed())
+            (message, stage.deed(&place.component, message))
         };
         let held = Held { ticket: tuple.into_ticket(), message };
         match deed {
@@ -217,7 +222,10 @@ impl Bolt for Watched {
         out: &mut Collector<'_>,
     ) -> Result<(), ComponentError> {
         self.place = Some(Place::of(context));
-        lock(&self.stage).given.insert(context.task, Vec::new());
+        let mut stage = lock(&self.stage);
+        stage.given.insert(context.task, Vec::new());
+        stage.opened(context.task);
+        drop(stage);
         self.bolt.open(context, out)
     }
 

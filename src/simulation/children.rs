@@ -60,6 +60,7 @@ impl Script {
             let mut stage = lock(&stage);
             let messages = stage.messages_of(pipes.task);
             stage.oracle.reborn(&messages);
+            stage.opened(pipes.task);
         }
         let (input, input_ended, over, ticket, is_called) = (Vec::new(), false, false, 0, false);
         Self { stage, component, pipes, input, input_ended, part, over, ticket, is_called }
@@ -124,7 +125,8 @@ impl Script {
             let Some(end) = self.next_end().filter(|_| !written.dies) else { break };
             let rest = self.input.split_off(end + END.len());
             let message = std::mem::replace(&mut self.input, rest);
-            let message: Value = serde_json::from_slice(&message[..end]).expect("the engine's JSON");
+            let message: Value =
+                serde_json::from_slice(&message[..end]).expect("the engine's JSON");
             self.take(&message, &mut written);
         }
         if written.dies {
@@ -161,7 +163,8 @@ impl Script {
             other => other.as_u64().expect("ids are numbers"),
         };
         let id: usize = id as usize;
-        let deed = lock(&self.stage).deed();
+        let of = message["tuple"][0].as_u64().expect("its message is a number");
+        let deed = lock(&self.stage).deed(&self.component, of);
         match deed {
             Deed::Die => written.dies = true,
             Deed::Fail => {

@@ -29,6 +29,8 @@ pub(super) enum Fault {
     KillChild(WorkerSlot, usize),
     /// Wires are slow for a while: what is delayed arrives behind a new connection's first frames.
     Delay(Duration),
+    /// The supervisor is killed, and its workers with it; the run is started again.
+    StartAgain,
 }
 
 /// Draws the faults of a run.
@@ -39,14 +41,15 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
         let at = Timestamp(0) + BEGIN + (TROUBLE - BEGIN).mul_f64(share);
         let slot = WorkerSlot(dice.u16(..scenario.plan.settings.workers));
         let span = |dice: &mut fastrand::Rng, most: u64| Duration::from_millis(dice.u64(1..most));
-        let fault = match dice.u32(..12) {
+        let fault = match dice.u32(..13) {
             0..3 => Fault::Kill(slot),
             3 => Fault::Freeze(slot, span(dice, 8_000)),
-            10 => Fault::Lose(dice.usize(..16)),
             4..6 => Fault::Cut(dice.usize(..16)),
             6 => Fault::Stop(slot, dice.usize(..8), span(dice, 4_000)),
             7..9 => Fault::KillChild(slot, dice.usize(..4)),
-            _ => Fault::Delay(span(dice, 400)),
+            9 => Fault::Lose(dice.usize(..16)),
+            10..12 => Fault::Delay(span(dice, 400)),
+            _ => Fault::StartAgain,
         };
         queue.put(at, Event::Fault(fault));
     }

@@ -35,6 +35,7 @@ impl World {
             let until = task.stopped_until;
             return self.queue.put(until, Event::Turn(life, place, ticket, rung));
         }
+        let pace = if self.is_slow(life, place) { 200 } else { 1 };
         // No mailbox is ever fuller than before its task takes from it.
         self.check_mailbox(life, place);
         let task = &mut self.worker(life).tasks[place];
@@ -45,7 +46,7 @@ impl World {
         match step {
             Step::Again => {
                 task.called = true;
-                let at = self.soon(5, 200);
+                let at = self.soon(5, 200 * pace);
                 self.queue.put(at, Event::Turn(life, place, ticket, false));
             }
             Step::Wait(Some(deadline)) => {
@@ -58,18 +59,24 @@ impl World {
         self.adopt(life);
     }
 
+    fn is_slow(&self, life: Life, place: usize) -> bool {
+        let Some(slow) = &self.scenario.slow else { return false };
+        let task = self.workers[&life.0].tasks[place].task.handle.task;
+        !lock(&self.stage).is_calm() && self.scenario.component_of(task) == *slow
+    }
+
     /// Children that a task has just started.
     fn adopt(&mut self, life: Life) {
         for pipes in multilang::simulated::take_started() {
             let component = self.scenario.component_of(pipes.task);
             let spout = self.scenario.is_spout(pipes.task);
-            let script = Script::new(self.stage.clone(), component, pipes, spout);
+            let mut script = Script::new(self.stage.clone(), component, pipes, spout);
             let children = &mut self.worker(life).children;
             // An earlier one of the task is past. Events name a child by its place.
             match children.iter().position(|other| other.task() == script.task()) {
                 Some(place) => {
-                    let ticket = children[place].ticket + 1;
-                    children[place] = Script { ticket, ..script };
+                    script.ticket = children[place].ticket + 1;
+                    children[place] = script;
                 }
                 None => children.push(script),
             }
@@ -131,8 +138,9 @@ impl World {
             self.send_answers(life, answers);
         }
         let told = self.worker(life).told.as_mut();
-        let told: Vec<_> =
-            told.map(|told| std::iter::from_fn(|| told.try_recv().ok()).collect()).unwrap_or_default();
+        let told: Vec<_> = told
+            .map(|told| std::iter::from_fn(|| told.try_recv().ok()).collect())
+            .unwrap_or_default();
         for event in told {
             self.pass_on(life, event);
         }
@@ -149,7 +157,8 @@ impl World {
             task.called = true;
             task.ticket += 1;
             let ticket = task.ticket;
-            let at = self.soon(5, 300);
+            let pace = if self.is_slow(life, place) { 200 } else { 1 };
+            let at = self.soon(5, 300 * pace);
             self.queue.put(at, Event::Turn(life, place, ticket, true));
         }
     }
@@ -198,11 +207,8 @@ impl World {
         let slow = if self.now < self.slow_until { 400_000 } else { 0 };
         let at = self.soon(20, 800 + slow);
         let Some((at, end)) = self.wires.send(wire, back, &parcel, at) else { return };
-        let event = if back {
-            Event::Back(wire, end, parcel)
-        } else {
-            Event::Forward(wire, end, parcel)
-        };
+        let event =
+            if back { Event::Back(wire, end, parcel) } else { Event::Forward(wire, end, parcel) };
         self.queue.put(at, event);
     }
 
@@ -249,7 +255,9 @@ impl World {
 
     pub(super) fn back(&mut self, wire: u64, end: u64, parcel: &Parcel) {
         let line = self.wires.get(wire);
-        if !self.wires.arrive(wire, true, end) || self.wires.line(line.from, line.to.0) != Some(wire) {
+        if !self.wires.arrive(wire, true, end)
+            || self.wires.line(line.from, line.to.0) != Some(wire)
+        {
             return;
         }
         match self.worker(line.from).node.answered(line.to.0, parcel) {

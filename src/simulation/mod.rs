@@ -10,6 +10,7 @@ mod bolts;
 mod books;
 mod children;
 mod faults;
+mod judge;
 mod loops;
 mod oracle;
 mod policies;

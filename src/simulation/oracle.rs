@@ -34,6 +34,8 @@ struct Fate {
     reborn: bool,
     /// A sink has acked a tuple of it.
     sunk: bool,
+    /// It is a dead letter.
+    buried: bool,
 }
 
 /// The truth.
@@ -97,9 +99,7 @@ impl Oracle {
                 }
             }
             if !self.given.insert(anchor.edge.0) {
-                self.violated(format!(
-                    "task {task} got tuple {number} of message {message} twice"
-                ));
+                self.violated(format!("task {task} got tuple {number} of message {message} twice"));
             }
         }
         self.check_order(task, life, tuple.source, (message, number));
@@ -151,16 +151,34 @@ impl Oracle {
         debug_assert!(self.messages.contains_key(&message));
     }
 
+    /// A message becomes a dead letter after more failures than `retries`.
+    pub(super) fn buried(&mut self, message: u64, retries: u32) {
+        let fate = self.messages.entry(message).or_default();
+        let (failed, told) = (fate.failed, !fate.reborn);
+        if told && failed <= retries as usize {
+            let text = format!("message {message} was put aside after {failed} failures");
+            self.violated(text);
+        }
+        self.messages.entry(message).or_default().buried = true;
+    }
+
+    /// The run is started again: what came before orders nothing any more.
+    pub(super) fn begin_anew(&mut self) {
+        self.last.clear();
+    }
+
     /// A spout hears that a message is done.
     pub(super) fn done(&mut self, message: u64) {
         let fate = self.messages.entry(message).or_default();
         fate.acked += 1;
+        if fate.buried {
+            return;
+        }
         let complete = fate.roots.iter().any(|root| self.trees[root].is_complete());
         let (acked, emitted, sunk) = (fate.acked, fate.emitted, fate.sunk);
         if !complete {
             let trees: Vec<_> = fate.roots.iter().map(|root| &self.trees[root]).collect();
-            let counts: Vec<_> =
-                trees.iter().map(|tree| (tree.acked.len(), tree.made)).collect();
+            let counts: Vec<_> = trees.iter().map(|tree| (tree.acked.len(), tree.made)).collect();
             self.violated(format!(
                 "message {message} was acked early: tuples acked and made by tree: {counts:?}"
             ));
@@ -180,7 +198,7 @@ impl Oracle {
 
     /// Whether a message was acked.
     pub(super) fn is_done(&self, message: u64) -> bool {
-        self.messages.get(&message).is_some_and(|fate| fate.acked > 0)
+        self.messages.get(&message).is_some_and(|fate| fate.acked > 0 || fate.buried)
     }
 
     /// The run is over: `wanted` should all be done.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::Timestamp;
 use crate::component::ComponentError;
 use crate::executor::simulated::{Blame, Death, Restarts, Verdict};
-use crate::topology::RestartPolicy;
+use crate::topology::{RestartPolicy, Then};
 
 /// One component's lives under one seed, as long as it is started again.
 fn live(seed: u64) -> Result<(), String> {
@@ -15,6 +15,7 @@ fn live(seed: u64) -> Result<(), String> {
         within: Duration::from_millis(dice.u64(100..5_000)),
         backoff_least: Duration::from_millis(dice.u64(1..50)),
         backoff_greatest: Duration::from_millis(dice.u64(50..500)),
+        then: Then::default(),
     };
     let mut restarts = Restarts::new(policy.clone());
     let mut now = Timestamp(1);
@@ -31,6 +32,9 @@ fn live(seed: u64) -> Result<(), String> {
             }
             Verdict::Restart(at) if at.since(now) > policy.backoff_greatest => {
                 return Err(format!("seed {seed}: it waits for {:?}", at.since(now)));
+            }
+            Verdict::Restart(at) if at.since(now) < policy.backoff_least / 2 => {
+                return Err(format!("seed {seed}: it waits for {:?} only", at.since(now)));
             }
             Verdict::Restart(at) => {
                 granted.push(now);

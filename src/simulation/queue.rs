@@ -48,6 +48,8 @@ pub(super) enum Event {
     Tick,
     /// The time given with `--for` is up.
     TimeIsUp,
+    /// Somebody has mended what the run was paused for.
+    Resume,
     /// Something goes wrong.
     Fault(Fault),
 }
@@ -89,6 +91,11 @@ impl Queue {
     pub(super) fn put(&mut self, at: Timestamp, event: Event) {
         self.numbers += 1;
         self.heap.push(Reverse(Entry { at, number: self.numbers, event }));
+    }
+
+    /// Forgets all but what goes wrong from outside.
+    pub(super) fn keep_faults(&mut self) {
+        self.heap.retain(|Reverse(entry)| matches!(entry.event, Event::Fault(_)));
     }
 
     pub(super) fn next(&mut self) -> Option<(Timestamp, Event)> {

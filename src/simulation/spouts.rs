@@ -95,6 +95,7 @@ impl Spout for NativeSpout {
         self.next = self.restored;
         let (messages, from) = (self.messages.clone(), self.restored);
         stage.oracle.reborn(&messages);
+        stage.opened(context.task);
         stage.say(|| format!("task {} opens, from message {from} on", context.task));
         Ok(())
     }

@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::base::{TaskId, Timestamp, WorkerSlot, now};
 use crate::tuple::{Anchors, Tuple, Value};
 
 use super::oracle::Oracle;
+use super::scenario::message_of;
 
 /// How often components do what they had better not, in thousandths of their tuples.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +66,10 @@ pub(super) struct Stage {
     pub(super) disks: HashMap<TaskId, Disk>,
     /// Nothing is forgotten and time-outs are far: what is lost has to be known to be.
     pub(super) patient: bool,
+    /// The message that kills a component, until all is calm.
+    pub(super) poison: Option<(u64, String)>,
+    /// Components that wait for their restart: since when, and how long at least.
+    pub(super) down: HashMap<TaskId, (Timestamp, Duration)>,
     /// The tasks that each worker was told are congested.
     pub(super) congested: HashMap<WorkerSlot, BTreeSet<TaskId>>,
     pub(super) trace: Option<Vec<String>>,
@@ -83,6 +89,15 @@ pub(super) struct Seen {
     pub(super) joins: u64,
     pub(super) fails: u64,
     pub(super) restarts: u64,
+    pub(super) timeouts: u64,
+    /// Tuples that a component dies of, always.
+    pub(super) poisoned: u64,
+    pub(super) letters: u64,
+    pub(super) pauses: u64,
+    /// Frames that vanished.
+    pub(super) lost: u64,
+    /// Runs that were started again by another supervisor.
+    pub(super) started_again: u64,
     pub(super) forgotten: u64,
 }
 
@@ -95,6 +110,11 @@ thread_local! {
 /// Sets the stage of this thread.
 pub(super) fn set(stage: Option<Shared>) {
     PRESENT.replace(stage);
+}
+
+/// Whether this thread is in the middle of a run.
+pub(super) fn is_set() -> bool {
+    PRESENT.with(|stage| stage.try_borrow().is_ok_and(|stage| stage.is_some()))
 }
 
 /// The stage of this thread.
@@ -124,12 +144,26 @@ impl Stage {
         thrown && !self.is_calm()
     }
 
-    /// What a component does with its next tuple.
-    pub(super) fn deed(&mut self) -> Deed {
+    /// A component's next life begins.
+    pub(super) fn opened(&mut self, task: TaskId) {
+        let Some((since, least)) = self.down.remove(&task) else { return };
+        let waited = now().since(since);
+        if waited < least {
+            let text = format!("task {task} was started again after {waited:?}, not {least:?}");
+            self.oracle.violated(text);
+        }
+    }
+
+    /// What a component does with its next tuple, which is of this message.
+    pub(super) fn deed(&mut self, component: &str, message: u64) -> Deed {
         let Habits { hold, fail, forget, die, .. } = self.habits;
         let thrown = self.dice.u32(..1000);
         if self.is_calm() {
             return Deed::Act;
+        }
+        if self.poison.as_ref().is_some_and(|(poison, at)| *poison == message && at == component) {
+            self.seen.poisoned += 1;
+            return Deed::Die;
         }
         let bounds =
             [(hold, Deed::Hold), (fail, Deed::Fail), (forget, Deed::Forget), (die, Deed::Die)];
@@ -174,6 +208,7 @@ impl Stage {
         if !reason.starts_with("not fully acked within") {
             return;
         }
+        self.seen.timeouts += 1;
         if self.patient {
             let text = format!("message {message} was lost, and only its time-out told");
             self.oracle.violated(text);
@@ -191,6 +226,6 @@ impl Stage {
 
     /// The messages of a spout task.
     pub(super) fn messages_of(&self, task: TaskId) -> Vec<u64> {
-        (1..=self.messages).map(|number| u64::from(task.0) * 10_000 + number).collect()
+        (1..=self.messages).map(|number| message_of(task.0.into(), number)).collect()
     }
 }

@@ -70,11 +70,20 @@ pub(super) struct Wires {
 }
 
 impl Wires {
+    /// All who had connections are gone.
+    pub(super) fn begin_anew(&mut self) {
+        self.wires.clear();
+        self.lines.clear();
+    }
+
     /// A new connection.
     pub(super) fn connect(&mut self, from: Life, to: Life) -> u64 {
         self.numbers += 1;
         let (forward, back) = (Way::default(), Way::default());
-        self.wires.insert(self.numbers, Wire { from, to, open: true, held: Timestamp(0), loses: false, forward, back });
+        self.wires.insert(
+            self.numbers,
+            Wire { from, to, open: true, held: Timestamp(0), loses: false, forward, back },
+        );
         self.lines.insert((from, to.0), self.numbers);
         self.numbers
     }

@@ -1,7 +1,7 @@
 //! One life of a worker process: its transport, tasks and children, as the worker's loop has them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::worker::Outlet;
 
 use super::books::{Books, Life};
 use super::children::Script;
+use super::stage::{lock, present};
 
 pub(super) type SharedBooks = Arc<Mutex<Books>>;
 
@@ -150,6 +151,14 @@ impl RemoteLink for Way {
 #[derive(Debug, Default)]
 pub(super) struct Positions {
     kept: Mutex<BTreeMap<TaskId, Value>>,
+    /// How often a message is given out again before it becomes a dead letter.
+    retries: u32,
+}
+
+impl Positions {
+    pub(super) fn new(retries: u32) -> Self {
+        Self { kept: Mutex::default(), retries }
+    }
 }
 
 impl PositionStore for Positions {
@@ -161,8 +170,20 @@ impl PositionStore for Positions {
         self.kept.lock().unwrap().get(&task).cloned()
     }
 
-    fn dead_letter(&self, path: &std::path::Path, _: &str) -> std::io::Result<()> {
-        Err(std::io::Error::other(format!("{} is not of this run", path.display())))
+    fn dead_letters(&self, _: &Path, lines: &[u8]) -> std::io::Result<()> {
+        let stage = present();
+        let mut stage = lock(&stage);
+        if stage.mischief(300) {
+            return Err(std::io::Error::other("the disk is full"));
+        }
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let letter: Value = serde_json::from_slice(line)?;
+            let message = letter["values"][0].as_u64().expect("values are numbers");
+            stage.oracle.buried(message, self.retries);
+            stage.seen.letters += 1;
+            stage.say(|| format!("message {message} is a dead letter"));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The world of one run: its clock, its queue, and what each event does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub(super) struct Outcome {
 #[derive(Debug, PartialEq)]
 pub(super) struct Failure {
     pub(super) violation: String,
+    /// What the run was, in one line.
+    pub(super) scenario: String,
     pub(super) trace: Vec<String>,
 }
 
@@ -57,8 +59,8 @@ pub(super) struct World {
     pub(super) positions: Arc<Positions>,
     pub(super) run_dir: PathBuf,
     pub(super) slow_until: Timestamp,
-    /// When each slot's workers were started.
-    pub(super) boots: BTreeMap<WorkerSlot, Vec<Timestamp>>,
+    /// When each slot's worker was replaced, since the run was begun or let go on.
+    pub(super) replaced: BTreeMap<WorkerSlot, Vec<Timestamp>>,
     /// When each task's component was started again, in one life of its worker.
     pub(super) restarts: BTreeMap<(Life, crate::base::TaskId), Vec<Timestamp>>,
     pub(super) time_is_up: bool,
@@ -87,7 +89,10 @@ pub(super) fn run(seed: u64, traced: bool) -> Result<Outcome, Failure> {
     multilang::simulated::simulate(false);
     virtual_clock::set(None);
     match violation {
-        Some(violation) => Err(Failure { violation, trace }),
+        Some(violation) => {
+            let scenario = world.scenario.to_string();
+            Err(Failure { violation, scenario, trace })
+        }
         None => {
             let finish = finish.expect("a run without a violation has ended");
             Ok(Outcome { finish, seen, messages, trees, trace })
@@ -96,13 +101,9 @@ pub(super) fn run(seed: u64, traced: bool) -> Result<Outcome, Failure> {
 }
 
 impl World {
-    fn new(seed: u64, traced: bool) -> Self {
-        let mut dice = fastrand::Rng::with_seed(seed);
-        let scenario = Scenario::new(&mut dice);
-        let mut queue = Queue::default();
-        faults::plan(&scenario, &mut dice, &mut queue);
+    fn stage(seed: u64, traced: bool, scenario: &Scenario) -> Stage {
         let spouts = scenario.plan.tasks.iter().filter(|task| scenario.is_spout(task.id));
-        let stage = Stage {
+        Stage {
             oracle: Oracle::default(),
             dice: fastrand::Rng::with_seed(seed ^ 0x5eed),
             habits: scenario.habits,
@@ -110,15 +111,27 @@ impl World {
             copies: scenario.copies.clone(),
             spouts: spouts.map(|task| (task.id, scenario.component_of(task.id))).collect(),
             messages: scenario.messages,
-            lives: Default::default(),
-            given: Default::default(),
-            disks: Default::default(),
+            lives: HashMap::new(),
+            given: HashMap::new(),
+            disks: HashMap::new(),
             patient: scenario.patient,
-            congested: Default::default(),
+            congested: HashMap::new(),
+            poison: scenario.poison.clone(),
+            down: HashMap::new(),
             trace: traced.then(Vec::new),
             seen: Seen::default(),
-        };
+        }
+    }
+
+    fn new(seed: u64, traced: bool) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let scenario = Scenario::new(&mut dice);
+        let mut queue = Queue::default();
+        faults::plan(&scenario, &mut dice, &mut queue);
+        let stage = Self::stage(seed, traced, &scenario);
         let (run, effects) = Coordinator::new(scenario.plan.clone(), Timestamp(0));
+        let positions = Positions::new(scenario.retries.unwrap_or(0));
+        let positions = Arc::new(positions);
         let mut world = Self {
             books: Arc::new(Mutex::new(Books::new(scenario.limits))),
             stage: Arc::new(Mutex::new(stage)),
@@ -132,10 +145,10 @@ impl World {
             last_down: BTreeMap::new(),
             last_up: BTreeMap::new(),
             finish: None,
-            positions: Arc::default(),
+            positions,
             run_dir: run_dir(),
             slow_until: Timestamp(0),
-            boots: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             restarts: BTreeMap::new(),
             time_is_up: false,
         };
@@ -180,7 +193,10 @@ impl World {
             }
             self.first_violation()?;
         }
-        lock(&self.stage).seen.events = events;
+        {
+            let seen = &mut lock(&self.stage).seen;
+            (seen.events, seen.lost) = (events, self.wires.lost);
+        }
         self.check_end();
         self.first_violation()
     }
@@ -227,6 +243,7 @@ impl World {
             | Event::Exited(_)
             | Event::Tick
             | Event::TimeIsUp
+            | Event::Resume
             | Event::Fault(_) => None,
         }
     }
@@ -262,6 +279,7 @@ impl World {
             }
             Event::Tick => self.tick(),
             Event::TimeIsUp => self.decide(Decision::TimeIsUp),
+            Event::Resume => self.decide(Decision::Resume),
             Event::Fault(fault) => self.fault(fault),
         }
     }
@@ -307,6 +325,7 @@ impl World {
                 }
             }
             Fault::Delay(span) => self.slow_until = self.now + span,
+            Fault::StartAgain => self.start_again(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The supervisor's decisions: events in, effects out. No clock, no processes, no sockets.
 
+mod pause;
+mod stall;
+mod stop;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -13,10 +16,9 @@ use crate::topology::Plan;
 use super::event::{Finish, RunEvent, Totals};
 use super::ledger::TaskLedger;
 use super::slot::{Slot, Stage};
-use watch::{LEAVE_WITHIN, SILENT_AND_SUSPECTED, TELL_TIMEOUTS_EVERY};
-
-/// Interrupts closer together than this are one.
-const SAME_INTERRUPT: Duration = Duration::from_millis(300);
+use super::stall::Stalls;
+use pause::Pause;
+use watch::{LEAVE_WITHIN, TELL_TIMEOUTS_EVERY};
 
 /// What the supervisor hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,8 @@ pub enum Event {
     Interrupt,
     /// The time given with `--for` is up.
     TimeIsUp,
+    /// Somebody lets a paused run go on.
+    Resume,
     /// Time has passed.
     Tick,
 }
@@ -76,6 +80,9 @@ pub struct Coordinator {
     /// When workers that were told to leave and are still there are killed.
     leave_deadline: Option<Timestamp>,
     memory_lost: BTreeSet<String>,
+    pause: Pause,
+    stalls: Stalls,
+    cases: Vec<stall::Case>,
     congested: Vec<TaskId>,
     next_timeouts: Timestamp,
     /// When anything was last heard; ticks come several times a second.
@@ -85,7 +92,8 @@ pub struct Coordinator {
 impl Coordinator {
     /// A run that is about to start, and its first effects.
     pub fn new(plan: Plan, now: Timestamp) -> (Self, Vec<Effect>) {
-        let slots = (0..plan.settings.workers).map(|_| Slot::new(now)).collect();
+        let policy = &plan.settings.worker_restart;
+        let slots = (0..plan.settings.workers).map(|_| Slot::new(policy.clone(), now)).collect();
         let tasks = TaskLedger::new(&plan);
         let start = (0..plan.settings.workers)
             .map(|slot| Effect::Spawn(WorkerSlot(slot), Incarnation(0), Duration::ZERO))
@@ -100,6 +108,9 @@ impl Coordinator {
             interrupted: None,
             leave_deadline: None,
             memory_lost: BTreeSet::new(),
+            pause: Pause::default(),
+            stalls: Stalls::default(),
+            cases: Vec::new(),
             congested: Vec::new(),
             next_timeouts: now + TELL_TIMEOUTS_EVERY,
             last_event: now,
@@ -132,6 +143,7 @@ impl Coordinator {
             }
             Event::Interrupt => self.interrupt(now, &mut effects),
             Event::TimeIsUp => self.stop_input("the time is up", now, &mut effects),
+            Event::Resume => self.resume(now, &mut effects),
             Event::Tick => self.tick(now, &mut effects),
         }
         self.advance(now, &mut effects);
@@ -159,23 +171,31 @@ impl Coordinator {
             FromWorker::Hello { version, address } => {
                 self.hello(slot, version, address, now, effects);
             }
-            FromWorker::State { task, state } => self.tasks.set_state(task, state),
+            FromWorker::State { task, state } => {
+                self.tasks.set_state(task, state);
+                self.note_mended(task, state, now, effects);
+            }
             FromWorker::Report { tasks, rss } => {
                 self.slots[slot.index()].rss = rss;
                 for report in tasks {
+                    self.stalls.note(&report, now);
                     self.tasks.report(report);
                 }
                 self.share_congestion(effects);
             }
-            FromWorker::Failed { task, reason, detail } => {
-                let reason = format!("{} (task {task}) failed: {reason}", self.component_of(task));
-                self.finish(Finish::Failed { reason, detail }, effects);
+            FromWorker::Failed { task, reason, detail, lost_memory } => {
+                if lost_memory {
+                    self.lose_memory(task, effects);
+                }
+                self.task_failed(task, reason, detail, effects);
             }
             FromWorker::Unwanted { reason, .. } => {
                 self.finish(Finish::Unwanted { reason }, effects);
             }
+            FromWorker::Stacks { task, text } => self.stacks(task, text, now, effects),
             FromWorker::Restarted { task, reason, detail, lost_memory } => {
                 let component = self.component_of(task);
+                self.forget_stall(task);
                 if lost_memory {
                     self.lose_memory(task, effects);
                 }
@@ -199,14 +219,7 @@ impl Coordinator {
                 let event = RunEvent::LogDropped { component, task, repeated, dropped };
                 effects.push(Effect::Notify(event));
             }
-            FromWorker::PeerUnresponsive { slot, boot } => {
-                if let Some(peer) = self.slots.get(slot.index())
-                    && peer.address().is_some_and(|address| address.boot == boot)
-                    && now.since(peer.heard) >= SILENT_AND_SUSPECTED
-                {
-                    effects.push(Effect::Kill(slot));
-                }
-            }
+            FromWorker::PeerUnresponsive { slot, boot } => self.suspect(slot, boot, now, effects),
             FromWorker::Fatal { reason } => {
                 let reason = format!("worker {slot} cannot go on: {reason}");
                 self.finish(Finish::Failed { reason, detail: None }, effects);
@@ -260,10 +273,10 @@ impl Coordinator {
         let incarnations = self.slots.iter().map(|slot| slot.incarnation).collect();
         let producing = self.phase == Phase::Running;
         if let Stage::Bound(address) = &self.slots[slot.index()].stage {
-            self.slots[slot.index()].stage = Stage::Running(address.clone());
-            // It had nothing to say while it waited for the others.
-            self.slots[slot.index()].heard = now;
-            let begin = ToWorker::Begin { workers, incarnations, producing };
+            let address = address.clone();
+            self.slots[slot.index()].begin(address, now);
+            let paused = self.pause.is_on();
+            let begin = ToWorker::Begin { workers, incarnations, producing, paused };
             effects.push(Effect::Send(slot, begin));
             if !self.congested.is_empty() {
                 let tasks = self.congested.clone();
@@ -323,15 +336,16 @@ impl Coordinator {
                 self.lose_memory(task, effects);
             }
             self.tasks.bury(task);
+            self.forget_stall(task);
         }
-        let Some(delay) = self.slots[slot.index()].replace(now, jitter) else {
-            let reason = format!("worker {slot} ended too often, last: {how}");
-            return self.finish(Finish::Failed { reason, detail: None }, effects);
-        };
+        let delay = self.slots[slot.index()].replace(now, jitter);
         let successor = self.slots[slot.index()].incarnation;
         for other in self.running_but(slot) {
             effects.push(Effect::Send(other, ToWorker::PeerLost { slot, successor }));
         }
+        let Some(delay) = delay else {
+            return self.worker_failed(slot, &how, effects);
+        };
         effects.push(Effect::Notify(RunEvent::WorkerLost { slot, how, delay }));
         effects.push(Effect::Spawn(slot, successor, delay));
     }
@@ -359,29 +373,6 @@ impl Coordinator {
         let component = self.component_of(task);
         self.memory_lost.insert(component.clone());
         effects.push(Effect::Notify(RunEvent::MemoryLost { component, task }));
-    }
-
-    /// The first one drains, a later one kills. A terminal and a parent may both pass on one Ctrl-C.
-    fn interrupt(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let first = *self.interrupted.get_or_insert(now);
-        if self.phase < Phase::Draining && !self.stop_at_start {
-            self.stop_input("interrupted", now, effects);
-        } else if now.since(first) >= SAME_INTERRUPT {
-            self.finish(Finish::Killed, effects);
-        }
-    }
-
-    fn stop_input(&mut self, reason: &'static str, now: Timestamp, effects: &mut Vec<Effect>) {
-        match self.phase {
-            Phase::Starting if !self.stop_at_start => self.stop_at_start = true,
-            Phase::Running => {
-                self.phase = Phase::Draining;
-                self.send_all(&ToWorker::StopInput, effects);
-            }
-            _ => return,
-        }
-        self.drain_deadline = Some(now + self.plan.settings.drain_timeout);
-        effects.push(Effect::Notify(RunEvent::Draining { reason }));
     }
 
     /// Moves the run on where all tasks have come far enough.
@@ -429,4 +420,4 @@ impl Coordinator {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,5 +1,6 @@
 //! What a run tells whoever watches it, and how it ends.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use crate::base::{ExitCode, Incarnation, TaskId, WorkerSlot};
 use crate::component::Role;
 use crate::metrics::TaskSnapshot;
+use crate::topology::OnStall;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,8 +101,62 @@ pub enum RunEvent {
         /// Why.
         reason: &'static str,
     },
+    /// A task makes no progress although input waits for it.
+    Stalled {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+        /// The components whose tuples wait.
+        from: Vec<String>,
+        /// For how long.
+        span: Duration,
+        /// Bytes that wait in front of it.
+        queued_bytes: u64,
+        /// Tuples that it has in hand.
+        held: u64,
+        /// Where its program stands, where that can be told.
+        stack: Option<String>,
+        /// What is done about it.
+        then: OnStall,
+    },
+    /// Something could not be kept alive: the run takes no more input and keeps what is open, until
+    /// somebody lets it go on.
+    Paused {
+        /// What failed.
+        culprit: Culprit,
+        /// Why, one line.
+        reason: String,
+        /// More lines.
+        detail: Option<String>,
+    },
+    /// The run goes on after a pause.
+    Resumed,
     /// Counters at this time.
     Progress(Totals),
+}
+
+/// What could not be kept alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// A component's task.
+    Task {
+        /// The component.
+        component: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// A worker.
+    Worker(WorkerSlot),
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task { component, task } => write!(f, "{component} (task {task})"),
+            Self::Worker(slot) => write!(f, "worker {slot}"),
+        }
+    }
 }
 
 /// One component's counters over all its tasks and their lives.
@@ -114,6 +170,21 @@ pub struct ComponentCounts {
     pub tasks: usize,
     /// The sums.
     pub counters: TaskSnapshot,
+    /// Where the time of each task has gone, as far as its loop has begun.
+    pub time: Vec<TaskTime>,
+}
+
+/// What parts of its loop's time a task was at what; together they are 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TaskTime {
+    /// The task.
+    pub task: TaskId,
+    /// It had work, or its child or disk had.
+    pub busy: f64,
+    /// It waited for room downstream.
+    pub blocked: f64,
+    /// It had nothing to do.
+    pub idle: f64,
 }
 
 /// All components' counters, producers before consumers.

@@ -7,7 +7,7 @@ use crate::control::{RunState, TaskReport};
 use crate::metrics::{FailReason, TaskSnapshot};
 use crate::topology::Plan;
 
-use super::event::{ComponentCounts, Totals};
+use super::event::{ComponentCounts, TaskTime, Totals};
 
 /// What is known of one task.
 #[derive(Clone, Debug)]
@@ -84,6 +84,20 @@ impl TaskLedger {
         fresh
     }
 
+    /// Where a task's time has gone.
+    fn time_of(&self, task: TaskId) -> Option<TaskTime> {
+        let record = self.0.get(&task)?;
+        let TaskRecord { earlier, now, .. } = record;
+        let both = TaskSnapshot {
+            busy_ns: earlier.busy_ns + now.busy_ns,
+            blocked_ns: earlier.blocked_ns + now.blocked_ns,
+            idle_ns: earlier.idle_ns + now.idle_ns,
+            ..TaskSnapshot::default()
+        };
+        let [busy, blocked, idle] = both.time()?;
+        Some(TaskTime { task, busy, blocked, idle })
+    }
+
     /// Counters by component.
     pub(super) fn totals(&self, plan: &Plan, rss: u64) -> Totals {
         let components = plan.components.iter().enumerate().map(|(index, component)| {
@@ -95,7 +109,8 @@ impl TaskLedger {
                 counters.add(&record.now);
             }
             let (name, role) = (component.name.clone(), component.role);
-            ComponentCounts { component: name, role, tasks: tasks.len(), counters }
+            let time = tasks.iter().filter_map(|task| self.time_of(task.id)).collect();
+            ComponentCounts { component: name, role, tasks: tasks.len(), counters, time }
         });
         Totals { components: components.collect(), rss }
     }

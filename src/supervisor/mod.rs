@@ -4,15 +4,20 @@
 
 mod coordinator;
 mod event;
+mod guard;
+mod hangup;
 mod ledger;
 mod process;
 mod programs;
 mod run;
 mod run_dir;
 mod slot;
+mod stall;
+mod strays;
 
 pub use coordinator::{Coordinator, Effect, Event};
-pub use event::{ComponentCounts, Finish, Outcome, RunEvent, Totals};
+pub use event::{ComponentCounts, Culprit, Finish, Outcome, RunEvent, TaskTime, Totals};
+pub use guard::guard;
 pub use programs::missing_programs;
 pub use run::{RunError, RunOptions, run};
 pub use run_dir::RunDir;

@@ -6,9 +6,10 @@ use std::process::{ExitStatus, Stdio};
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{getpid, getppid};
 use tokio::process::{Child, Command};
 
-use crate::base::{Incarnation, WorkerSlot};
+use crate::base::{Incarnation, RUN_MARK, RunMark, WorkerSlot};
 
 /// How workers are started.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ impl WorkerCommand {
             .args(["--slot", &slot.to_string()])
             .args(["--incarnation", &incarnation.to_string()])
             .args(["--log", &self.log])
+            .env(RUN_MARK, RunMark::of_run(&self.run_dir).value())
             .stdin(if self.stdin == Some(slot) { Stdio::inherit() } else { Stdio::null() })
             .kill_on_drop(true);
         die_with_parent(&mut command);
@@ -37,16 +39,21 @@ impl WorkerCommand {
     }
 }
 
-#[expect(unsafe_code, reason = "pre_exec is unsafe; both calls are safe between fork and exec")]
+#[expect(unsafe_code, reason = "pre_exec is unsafe; all calls are safe between fork and exec")]
 fn die_with_parent(command: &mut Command) {
-    let prepare = || {
+    let supervisor = getpid();
+    let prepare = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if getppid() != supervisor {
+            // It died before the call above could bind this process to it.
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
         // Ctrl-C is the supervisor's: it drains, and tells the workers.
         // SAFETY: ignoring a signal installs no handler.
         unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) }?;
         Ok(())
     };
-    // SAFETY: the closure makes two system calls and allocates nothing.
+    // SAFETY: the closure makes system calls alone and allocates nothing.
     unsafe { command.pre_exec(prepare) };
 }
 

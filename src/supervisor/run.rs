@@ -17,7 +17,9 @@ use crate::topology::Plan;
 
 use super::coordinator::{Coordinator, Effect, Event};
 use super::event::{Finish, Outcome, RunEvent};
+use super::hangup::Hangup;
 use super::process::{WorkerCommand, describe};
+use super::strays::Strays;
 
 /// Events that may wait for the loop; readers wait beyond that.
 const EVENTS: usize = 1024;
@@ -150,8 +152,9 @@ impl Run {
         options: &RunOptions,
         observe: &mut dyn FnMut(RunEvent),
     ) -> Finish {
-        let (Ok(mut interrupts), Ok(mut terminations)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        let hangup = Hangup::at_start();
+        let [Ok(mut interrupts), Ok(mut terminations), Ok(mut hangups)] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
         else {
             let reason = "signals cannot be received".to_owned();
             return Finish::Failed { reason, detail: None };
@@ -177,6 +180,7 @@ impl Run {
                 Some(heard) = self.source.recv() => self.hear(heard),
                 _ = interrupts.recv() => self.decide(Event::Interrupt),
                 _ = terminations.recv() => self.decide(Event::Interrupt),
+                _ = hangups.recv() => hangup.meaning().map_or_else(Vec::new, |event| self.decide(event)),
                 () = &mut limit, if !limit_over => {
                     limit_over = true;
                     self.decide(Event::TimeIsUp)
@@ -276,7 +280,8 @@ impl Run {
             Ok(child) => {
                 let (kill, killed) = oneshot::channel();
                 worker.kill = Some(kill);
-                let watching = watch(child, slot, incarnation, killed, heard);
+                let strays = Strays { run_dir: self.command.run_dir.clone(), io: self.io.clone() };
+                let watching = watch(child, slot, incarnation, killed, strays, heard);
                 self.io.spawn(Job::Vital("worker watch"), watching);
             }
             Err(error) => {
@@ -347,14 +352,17 @@ async fn tell(to: &Sender<Heard>, heard: Heard) {
     }
 }
 
-/// Waits for a worker's end; kills it when told to. It is reaped either way.
+/// Waits for a worker's end; kills it when told to. It is reaped either way, and nothing that it has
+/// started is left when its end is told.
 async fn watch(
     mut child: Child,
     slot: WorkerSlot,
     incarnation: Incarnation,
     killed: oneshot::Receiver<()>,
+    strays: Strays,
     heard: Sender<Heard>,
 ) {
+    let pid = child.id();
     let status = tokio::select! {
         status = child.wait() => status,
         Ok(()) = killed => {
@@ -364,6 +372,9 @@ async fn watch(
             child.wait().await
         }
     };
+    if let Some(pid) = pid {
+        strays.end(pid).await;
+    }
     tell(&heard, Heard::Ended(slot, incarnation, describe(status))).await;
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::guard::Guard;
+
 /// How often its removal is tried again, and after which pause.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -17,11 +19,12 @@ const PREFIX: &str = "galewire-";
 /// Locked for as long as the run's supervisor lives; the system unlocks it with the process.
 const LOCK: &str = "supervisor.lock";
 
-/// A folder that only this user can enter. Removed when dropped.
+/// A folder that only this user can enter. Removed when dropped, behind every process of the run.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
     _lock: File,
+    guard: Option<Guard>,
 }
 
 impl RunDir {
@@ -41,7 +44,17 @@ impl RunDir {
         let lock = File::create(path.join("lock.new"))?;
         lock.lock()?;
         fs::rename(path.join("lock.new"), path.join(LOCK))?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _lock: lock, guard: None })
+    }
+
+    /// Starts the guard: a process of `executable`, a binary with this crate's command line, that ends
+    /// whatever of the run is left when this value is dropped, or this process is killed.
+    ///
+    /// # Errors
+    /// A guard that cannot be started.
+    pub fn guarded(mut self, executable: &Path) -> io::Result<Self> {
+        self.guard = Some(Guard::start(executable, &self.path)?);
+        Ok(self)
     }
 
     /// The folder.
@@ -52,12 +65,13 @@ impl RunDir {
 
 impl Drop for RunDir {
     fn drop(&mut self) {
+        self.guard = None; // Nobody writes to the folder from here on.
         let mut removed = fs::remove_dir_all(&self.path);
         for _ in 0..ATTEMPTS {
             if removed.is_ok() {
                 return;
             }
-            // A child that was killed a moment ago may have written on.
+            // Without a guard, a child that was killed a moment ago may have written on.
             std::thread::sleep(PAUSE);
             removed = fs::remove_dir_all(&self.path);
         }

@@ -1,15 +1,10 @@
-//! One worker slot: which life of it is at which point. Pure.
+//! One worker slot: which life of it is at which point, and whether it gets another. Pure.
 
 use std::time::Duration;
 
 use crate::base::{Backoff, Budget, Incarnation, Timestamp};
 use crate::control::WorkerAddress;
-
-/// How often a slot's worker may be replaced.
-const MAX_RESTARTS: u32 = 10;
-const WITHIN: Duration = Duration::from_secs(300);
-const BACKOFF_LEAST: Duration = Duration::from_millis(20);
-const BACKOFF_GREATEST: Duration = Duration::from_secs(5);
+use crate::topology::RestartPolicy;
 
 /// Where a worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +17,8 @@ pub(super) enum Stage {
     Running(WorkerAddress),
     /// It has exited as it was told to.
     Exited,
+    /// It has used up its restarts and waits for somebody to let the run go on.
+    Failed,
 }
 
 #[derive(Clone, Debug)]
@@ -31,19 +28,24 @@ pub(super) struct Slot {
     /// When it was last heard; before its hello, when it was started.
     pub(super) heard: Timestamp,
     pub(super) rss: u64,
+    policy: RestartPolicy,
+    /// When it was told to begin.
+    began: Option<Timestamp>,
     backoff: Backoff,
     budget: Budget,
 }
 
 impl Slot {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(super) fn new(policy: RestartPolicy, now: Timestamp) -> Self {
         Self {
             incarnation: Incarnation(0),
             stage: Stage::Starting,
             heard: now,
             rss: 0,
-            backoff: Backoff::new(BACKOFF_LEAST, BACKOFF_GREATEST),
-            budget: Budget::new(MAX_RESTARTS, WITHIN),
+            began: None,
+            backoff: Backoff::new(policy.backoff_least, policy.backoff_greatest),
+            budget: Budget::new(policy.max, policy.within),
+            policy,
         }
     }
 
@@ -51,20 +53,77 @@ impl Slot {
     pub(super) fn address(&self) -> Option<&WorkerAddress> {
         match &self.stage {
             Stage::Bound(address) | Stage::Running(address) => Some(address),
-            Stage::Starting | Stage::Exited => None,
+            Stage::Starting | Stage::Exited | Stage::Failed => None,
         }
     }
 
-    /// Makes room for a successor; the delay before it starts, or `None` where the budget is spent.
+    /// The worker is told to begin; it had nothing to say while it waited for the others.
+    pub(super) fn begin(&mut self, address: WorkerAddress, now: Timestamp) {
+        self.stage = Stage::Running(address);
+        self.heard = now;
+        self.began = Some(now);
+    }
+
+    /// Makes room for a successor; the delay before it starts, or `None` where the budget is spent. A
+    /// life longer than the greatest back-off starts the back-off anew.
     pub(super) fn replace(&mut self, now: Timestamp, jitter: f64) -> Option<Duration> {
+        let began = self.began.take();
+        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        self.rss = 0;
         if !self.budget.spend(now) {
+            self.stage = Stage::Failed;
             return None;
         }
-        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        if began.is_some_and(|began| now.since(began) > self.policy.backoff_greatest) {
+            self.backoff.reset();
+        }
         self.stage = Stage::Starting;
-        self.rss = 0;
         let delay = self.backoff.next_delay(jitter);
         self.heard = now + delay;
         Some(delay)
+    }
+
+    /// The budget is as at the start of the run. Whether the worker had failed and starts now.
+    pub(super) fn renew(&mut self, now: Timestamp) -> bool {
+        self.backoff.reset();
+        self.budget = Budget::new(self.policy.max, self.policy.within);
+        let failed = self.stage == Stage::Failed;
+        if failed {
+            self.stage = Stage::Starting;
+            self.heard = now;
+        }
+        failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::topology::Then;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_lived_for_long_is_replaced_as_soon_as_the_first() {
+        let second = Duration::from_secs(1);
+        let mut now = Timestamp::default();
+        let policy = RestartPolicy {
+            max: 10,
+            within: second * 300,
+            backoff_least: Duration::from_millis(20),
+            backoff_greatest: second * 5,
+            then: Then::Stop,
+        };
+        let mut slot = Slot::new(policy, now);
+        let delays: Vec<_> = [second, second, second, second * 6, second]
+            .into_iter()
+            .map(|life| {
+                slot.began = Some(now);
+                now = now + life;
+                let delay = slot.replace(now, 1.0).unwrap();
+                now = now + delay;
+                delay.as_millis()
+            })
+            .collect();
+        assert_eq!(delays, [20, 40, 80, 20, 40]);
     }
 }

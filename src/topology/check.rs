@@ -11,6 +11,7 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::environment::Environment;
 use super::graph::Graph;
 use super::node::Table;
+use super::on_full::OnFull;
 use super::placement::place;
 use super::plan::{Plan, PlannedComponent, PlannedInput};
 use super::rules;
@@ -45,6 +46,7 @@ pub(crate) struct Wire {
     pub(crate) from: usize,
     pub(crate) stream: usize,
     pub(crate) grouping: Grouping,
+    pub(crate) on_full: OnFull,
 }
 
 impl Checker<'_> {
@@ -115,8 +117,10 @@ fn apply_rules(checker: &mut Checker<'_>) -> Vec<usize> {
         rules::declare(checker, component);
     }
     rules::unheard(checker);
+    rules::unheard_dead_letters(checker);
     rules::python_names(checker);
     rules::programs(checker);
+    rules::bounds(checker);
     switches::rules(checker);
     order.sorted
 }
@@ -174,10 +178,12 @@ fn planned(checker: &Checker<'_>, sorted: &[usize], index: usize) -> PlannedComp
                 from: place_of(wire.from),
                 stream: StreamIdx(wire.stream as u16),
                 grouping: wire.grouping.clone(),
+                on_full: wire.on_full,
             })
             .collect(),
         tick: component.table.duration("tick"),
-        restart: settings::restart(&component.table),
+        restart: settings::restart(&component.table, "restart"),
+        stall: settings::stall(&component.table),
         retry: settings::retry(&component.table, checker.sources),
         keeps_memory: checker.keeps_memory[index],
     }

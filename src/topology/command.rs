@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::bounds;
 use super::environment::Environment;
 use super::node::Table;
 use super::plan::Program;
@@ -108,7 +109,7 @@ pub(crate) fn invocation(
     let search = env.get("PATH").map(String::as_str);
     Some(Invocation {
         search: search.or(environment.get("PATH")).map(str::to_owned),
-        program: Program { command, dir, env },
+        program: Program { command, dir, env, bounds: bounds::shown(&component.table) },
         language,
     })
 }
@@ -156,6 +157,8 @@ pub(crate) fn options(
         "command": invocation.program.command,
         "dir": invocation.program.dir,
         "env": invocation.program.env,
+        "env_inherit": bounds::env_inherit(table),
+        "limits": bounds::limits(table),
         "config": config.map_or_else(|| json!({}), |entry| entry.node.to_json()),
         "language": invocation.language.map(Language::as_str),
         "protocol": switches.protocol,

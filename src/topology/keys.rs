@@ -1,6 +1,7 @@
 //! Every key of the topology file, once. Parsing, "did you mean" and the JSON Schema come from here;
 //! defaults stand in `conf/defaults.toml`.
 
+use super::on_full::OnFull;
 use super::shape::{Key, Need, Shape, Zero};
 
 const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Key {
@@ -13,6 +14,7 @@ const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Key {
 
 const SPAN: Shape = Shape::Duration { zero: Zero::Refused };
 const IN_FLIGHT: Shape = Shape::Count { least: 1, most: 1_000_000 };
+const ENV_INHERIT: &str = "the inherited variables that children get: names, or beginnings such as \"LC_*\"; without it all";
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
 /// More worker processes than this are refused.
@@ -71,6 +73,11 @@ pub(crate) const SETTINGS: &[Key] = &[
         "what carries the links: Unix sockets or TCP on the loopback interface",
     ),
     optional(
+        "link_relay",
+        Shape::Text,
+        "with tcp links: where others connect to, instead of a worker's own port: worker 0 here, each further one a port higher",
+    ),
+    optional(
         "executor_threads",
         Shape::Count { least: 0, most: 1024 },
         "threads that run tasks, per worker; 0 is one per core",
@@ -112,8 +119,26 @@ pub(crate) const SETTINGS: &[Key] = &[
         IN_FLIGHT,
         "tuples that a child process was sent and has not taken up yet",
     ),
+    optional("env_inherit", TEXTS, ENV_INHERIT),
+    optional("limits", Shape::Table(&[LIMITS]), "what each process of a child may take"),
     optional("restart", Shape::Table(&[RESTART]), "how often a component may be started again"),
+    optional("worker_restart", Shape::Table(&[RESTART]), "how often a worker may be replaced"),
+    optional("stall", Shape::Table(&[STALL]), "when a task that makes no progress is told of"),
     optional("retry", Shape::Table(&[RETRY]), "how often a failed message is given out again"),
+];
+
+/// What a process needs to start at all is less.
+const LEAST_MEMORY: u64 = 16 << 20;
+
+/// `limits = { … }`.
+pub(crate) const LIMITS: &[Key] = &[
+    optional(
+        "memory",
+        Shape::Size { least: LEAST_MEMORY },
+        "bytes for data: heap and stacks, whether in use or not; what is only reserved does not count",
+    ),
+    optional("cpu", SPAN, "processor time, from 1s"),
+    optional("files", Shape::Count { least: 16, most: 1_048_576 }, "open files, pipes and sockets"),
 ];
 
 /// `restart = { … }`.
@@ -121,6 +146,25 @@ pub(crate) const RESTART: &[Key] = &[
     optional("max", Shape::Count { least: 0, most: 1_000_000 }, "at most this often"),
     optional("within", SPAN, "within this span"),
     optional("backoff", Shape::Backoff, "least and greatest delay before a restart"),
+    optional(
+        "then",
+        Shape::Choice(&["stop", "pause"], &[]),
+        "what the run does after that: fail, or wait until somebody has mended it",
+    ),
+];
+
+/// `stall = { … }`.
+pub(crate) const STALL: &[Key] = &[
+    optional(
+        "after",
+        Shape::Duration { zero: Zero::Allowed },
+        "no progress for this long while input waits; \"0s\" is never",
+    ),
+    optional(
+        "then",
+        Shape::Choice(&["report", "restart", "stop"], &[]),
+        "tell of it alone, start the component again too, or fail the run",
+    ),
 ];
 
 /// `retry = { … }`.
@@ -137,10 +181,17 @@ pub(crate) const RETRY: &[Key] = &[
     ),
     optional(
         "dead_letter",
-        Shape::Text,
-        "a file for messages whose retries are spent, one JSON object a line",
+        Shape::Either(&[Shape::Text, Shape::Table(&[DEAD_LETTER])]),
+        "where messages go whose retries are spent: a file, or { stream = \"NAME\" } of the spout",
     ),
 ];
+
+/// `dead_letter = { … }`.
+pub(crate) const DEAD_LETTER: &[Key] = &[required(
+    "stream",
+    Shape::Text,
+    "write `stream = \"dead\"`: a stream of the spout, which bolts take as `SPOUT.dead`",
+)];
 
 /// What spouts and bolts share.
 pub(crate) const COMPONENT: &[Key] = &[
@@ -158,6 +209,8 @@ pub(crate) const COMPONENT: &[Key] = &[
         Shape::Map(&Shape::Text),
         "variables set for the command beside the inherited ones",
     ),
+    optional("env_inherit", TEXTS, ENV_INHERIT),
+    optional("limits", Shape::Table(&[LIMITS]), "what each of the command's processes may take"),
     optional(
         "protocol",
         Shape::Choice(&["json", "msgpack"], &[]),
@@ -178,8 +231,18 @@ pub(crate) const COMPONENT: &[Key] = &[
 ];
 
 /// The keys of [`COMPONENT`] and [`BOLT`] that only a component with a program of its own can have.
-pub(crate) const FOR_PROGRAMS: &[&str] =
-    &["dir", "env", "protocol", "heartbeat", "activation", "task_ids", "max_in_flight", "timeout"];
+pub(crate) const FOR_PROGRAMS: &[&str] = &[
+    "dir",
+    "env",
+    "env_inherit",
+    "limits",
+    "protocol",
+    "heartbeat",
+    "activation",
+    "task_ids",
+    "max_in_flight",
+    "timeout",
+];
 
 /// What only spouts have.
 pub(crate) const SPOUT: &[Key] =
@@ -190,9 +253,10 @@ pub(crate) const BOLT: &[Key] = &[
     optional(
         "inputs",
         Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(&[INPUT])])),
-        "the streams it takes: \"COMPONENT\", \"COMPONENT.STREAM\" or { from, grouping }",
+        "the streams it takes: \"COMPONENT\", \"COMPONENT.STREAM\" or { from, grouping, on_full }",
     ),
     optional("tick", SPAN, "a tick tuple this often"),
+    optional("stall", Shape::Table(&[STALL]), "when a task that makes no progress is told of"),
     optional("timeout", SPAN, "how long it may hold a tuple before the tuple fails"),
 ];
 
@@ -203,6 +267,11 @@ pub(crate) const INPUT: &[Key] = &[
         "grouping",
         Shape::Either(&[Shape::Choice(PLAIN_GROUPINGS, &[]), Shape::Table(&[GROUPING])]),
         "which task gets a tuple",
+    ),
+    optional(
+        "on_full",
+        Shape::Choice(OnFull::WORDS, &[]),
+        "what becomes of a tuple when the task's budget of bytes is spent; default: block",
     ),
 ];
 

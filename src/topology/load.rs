@@ -140,6 +140,11 @@ impl Loader<'_> {
     }
 
     fn parse(&mut self, text: &str, source: SourceId) -> Table {
+        if let Some(diagnostic) = syntax::too_deep(text, source) {
+            self.broken = true;
+            self.diagnostics.push(diagnostic);
+            return Table::default();
+        }
         let (table, errors) = DeTable::parse_recoverable(text);
         // A table that is given twice repeats its keys too; that is said once.
         let mut repeated = 0..0;

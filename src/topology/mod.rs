@@ -5,6 +5,8 @@
 //! against every rule (`check`, `rules`), and planned (`placement`, `plan`). The only module
 //! that reads the environment. Nothing here starts anything.
 
+mod bounds;
+mod budget;
 mod check;
 mod clients;
 mod command;
@@ -18,6 +20,7 @@ mod interpolate;
 mod keys;
 mod load;
 mod node;
+mod on_full;
 mod overrides;
 mod placement;
 mod plan;
@@ -35,19 +38,21 @@ mod suggest;
 mod switches;
 mod syntax;
 
+pub use budget::{BATCH_BYTES, messages_aside, worst_case_bytes};
 pub use command::KIND as COMMAND_KIND;
 pub use defaults::DEFAULTS_TOML;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Trouble};
 pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
+pub use on_full::OnFull;
 pub use overrides::Overrides;
 #[cfg(test)]
 pub(crate) use placement::place;
 pub use plan::{
-    Guarantee, LinkKind, Plan, PlannedComponent, PlannedInput, PlannedTask, Program, RestartPolicy,
-    RetryPolicy, Settings,
+    DeadLetters, Guarantee, LinkKind, OnStall, Plan, PlannedComponent, PlannedInput, PlannedTask,
+    Program, RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
 };
 pub use programs::{ProgramNeed, ProgramProblem, Version, programs};
 pub use schema::schema;
-pub use show::{dot, json, memory_line, mermaid, table, worst_case_bytes};
+pub use show::{dot, json, memory_line, mermaid, table};
 pub use source::{SourceId, Sources, Span};

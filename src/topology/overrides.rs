@@ -5,6 +5,7 @@ use toml::de::DeTable;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::node::{self, Entry, Node, NodeValue, Table};
 use super::source::{Sources, Span};
+use super::syntax;
 
 /// What messages call such a source.
 pub(crate) const SOURCE_NAME: &str = "--set";
@@ -21,6 +22,10 @@ pub(crate) fn read(
     diagnostics: &mut Diagnostics,
 ) -> Option<Table> {
     let source = sources.add(SOURCE_NAME.to_owned(), text.to_owned(), dir.to_owned());
+    if let Some(diagnostic) = syntax::too_deep(text, source) {
+        diagnostics.push(diagnostic);
+        return None;
+    }
     let whole = Span::new(source, 0..text.len());
     let Some((key, value)) = text.split_once('=') else {
         let message = "`--set` takes KEY=VALUE";

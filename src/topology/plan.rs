@@ -1,6 +1,7 @@
 //! The plan: what the engine runs. Complete, checked, and the same on every worker.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ByteSize, ComponentIdx, StreamIdx, TaskId, WorkerSlot};
 use crate::component::{Role, StreamDecl};
 use crate::grouping::Grouping;
+
+use super::on_full::OnFull;
 
 /// What is promised for tracked tuples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,14 +50,29 @@ pub struct Settings {
     pub link_window: ByteSize,
     /// What carries the links.
     pub link: LinkKind,
+    /// Where others connect to worker 0, and a port higher to each further one, if not to their own ports.
+    pub link_relay: Option<SocketAddr>,
     /// Threads that run tasks, per worker; 0: as many as there are cores.
     pub executor_threads: usize,
     /// How long a drain may take at the end before the run is given up.
     pub drain_timeout: Duration,
     /// Where positions of acked input are kept between runs.
     pub state_dir: PathBuf,
+    /// How often a worker may be replaced.
+    pub worker_restart: RestartPolicy,
     /// Log more, and tell children so.
     pub debug: bool,
+}
+
+/// What becomes of a run when something in it has used up its restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// The run fails.
+    #[default]
+    Stop,
+    /// The run takes no more input and keeps what is open, until somebody lets it go on.
+    Pause,
 }
 
 /// How often a component or worker may be started again.
@@ -68,6 +86,31 @@ pub struct RestartPolicy {
     pub backoff_least: Duration,
     /// Greatest delay before a restart.
     pub backoff_greatest: Duration,
+    /// What happens after that.
+    #[serde(default)]
+    pub then: Then,
+}
+
+/// What becomes of a task that makes no progress while input waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStall {
+    /// It is told.
+    #[default]
+    Report,
+    /// It is told, and the component is started again.
+    Restart,
+    /// The run fails.
+    Stop,
+}
+
+/// When a task counts as stalled, and what is done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StallPolicy {
+    /// No progress for this long while input waits; zero: it is not looked for.
+    pub after: Duration,
+    /// What is done.
+    pub then: OnStall,
 }
 
 /// How often a failed message is given out again.
@@ -80,7 +123,22 @@ pub struct RetryPolicy {
     /// Greatest delay.
     pub backoff_greatest: Duration,
     /// Where messages go whose retries are spent.
-    pub dead_letter: Option<PathBuf>,
+    pub dead_letter: Option<DeadLetters>,
+}
+
+/// Where messages go whose retries are spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetters {
+    /// A file, one JSON object a line.
+    File(PathBuf),
+    /// A stream of the spout, with [`DeadLetters::FIELDS`].
+    Stream(String),
+}
+
+impl DeadLetters {
+    /// The fields of a stream of dead letters.
+    pub const FIELDS: [&'static str; 4] = ["values", "component", "error", "letter"];
 }
 
 /// The program that a multilang component runs, for people and for the check before the start.
@@ -92,6 +150,9 @@ pub struct Program {
     pub dir: PathBuf,
     /// Variables set beside the inherited ones.
     pub env: BTreeMap<String, String>,
+    /// What it may take of the machine and see of the environment, where the file says so; for people.
+    #[serde(default)]
+    pub bounds: Vec<String>,
 }
 
 /// A subscription.
@@ -103,6 +164,9 @@ pub struct PlannedInput {
     pub stream: StreamIdx,
     /// Who gets a tuple.
     pub grouping: Grouping,
+    /// What becomes of a tuple when the way to its task is full.
+    #[serde(default)]
+    pub on_full: OnFull,
 }
 
 /// A component of the plan.
@@ -129,6 +193,9 @@ pub struct PlannedComponent {
     pub tick: Option<Duration>,
     /// When and how often it is started again.
     pub restart: RestartPolicy,
+    /// When its tasks count as stalled (bolts).
+    #[serde(default)]
+    pub stall: StallPolicy,
     /// When and how often its messages are given out again (spouts).
     pub retry: RetryPolicy,
     /// Whether a restart loses something that it keeps in memory.

@@ -1,12 +1,16 @@
 //! `[topology]` and the policies of components, from checked tables to the plan's types.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::defaults;
 use super::environment::Environment;
 use super::node::Table;
-use super::plan::{Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings};
+use super::plan::{
+    DeadLetters, Guarantee, LinkKind, OnStall, RestartPolicy, RetryPolicy, Settings, StallPolicy,
+    Then,
+};
 use super::source::Sources;
 
 /// What `[topology]` says, or else the defaults.
@@ -37,11 +41,18 @@ pub(crate) fn settings(
             Some("tcp") => LinkKind::Tcp,
             _ => LinkKind::Ipc,
         },
+        link_relay: word("link_relay").and_then(|text| relay_address(&text)),
         executor_threads: read(table, "executor_threads", Table::number) as usize,
         drain_timeout: read(table, "drain_timeout", Table::duration),
         state_dir: state_dir(table, name, dir, sources, environment),
+        worker_restart: restart(table, "worker_restart"),
         debug: read(table, "debug", Table::flag),
     }
+}
+
+/// An address of this machine: links have no authentication.
+pub(crate) fn relay_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
 }
 
 fn state_dir(
@@ -78,16 +89,36 @@ impl ChildTimings {
     }
 }
 
-/// `restart` of a component, its defaults already below it.
-pub(crate) fn restart(component: &Table) -> RestartPolicy {
+/// `restart` of a component or `worker_restart` of `[topology]`, the defaults already below it.
+pub(crate) fn restart(table: &Table, key: &str) -> RestartPolicy {
     let empty = Table::default();
-    let table = component.table("restart").unwrap_or(&empty);
+    let table = table.table(key).unwrap_or(&empty);
     let (backoff_least, backoff_greatest) = table.backoff("backoff").unwrap_or_default();
     RestartPolicy {
         max: table.number("max").unwrap_or_default() as u32,
         within: table.duration("within").unwrap_or_default(),
         backoff_least,
         backoff_greatest,
+        then: match table.text("then").as_ref().map(|text| text.value.as_str()) {
+            Some("pause") => Then::Pause,
+            _ => Then::Stop,
+        },
+    }
+}
+
+/// `stall` of a bolt, its defaults already below it. What it may take for one tuple is no stall.
+pub(crate) fn stall(component: &Table) -> StallPolicy {
+    let empty = Table::default();
+    let table = component.table("stall").unwrap_or(&empty);
+    let after = table.duration("after").unwrap_or_default();
+    let least = component.duration("timeout").unwrap_or_default();
+    StallPolicy {
+        after: if after.is_zero() { after } else { after.max(least) },
+        then: match table.text("then").as_ref().map(|text| text.value.as_str()) {
+            Some("restart") => OnStall::Restart,
+            Some("stop") => OnStall::Stop,
+            _ => OnStall::Report,
+        },
     }
 }
 
@@ -100,8 +131,14 @@ pub(crate) fn retry(component: &Table, sources: &Sources) -> RetryPolicy {
         max: table.number("max").map(|max| max as u32),
         backoff_least,
         backoff_greatest,
-        dead_letter: table
-            .text("dead_letter")
-            .map(|path| sources.dir_of(path.span).join(path.value)),
+        dead_letter: dead_letters(table, sources),
     }
+}
+
+fn dead_letters(retry: &Table, sources: &Sources) -> Option<DeadLetters> {
+    if let Some(path) = retry.text("dead_letter") {
+        return Some(DeadLetters::File(sources.dir_of(path.span).join(path.value)));
+    }
+    let stream = retry.table("dead_letter")?.text("stream")?;
+    Some(DeadLetters::Stream(stream.value))
 }

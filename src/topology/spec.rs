@@ -5,6 +5,7 @@ use crate::grouping::GroupingName;
 
 use super::defaults;
 use super::node::{Entry, Node, NodeValue, Table};
+use super::on_full::OnFull;
 use super::read::texts_of;
 use super::source::{Sources, Span, Spanned};
 
@@ -59,6 +60,7 @@ pub(crate) struct InputSpec {
     pub(crate) groupings: Vec<GroupingSpec>,
     /// The grouping is a table without keys.
     pub(crate) grouping_is_empty: bool,
+    pub(crate) on_full: OnFull,
 }
 
 /// A grouping.
@@ -101,7 +103,7 @@ impl ComponentSpec {
     fn read(role: Role, entry: &Entry, settings: &Table, sources: &Sources) -> Option<Self> {
         let written = entry.node.as_table()?;
         let mut table = defaults::component().clone();
-        for key in ["max_in_flight", "restart", "retry"] {
+        for key in ["env_inherit", "limits", "max_in_flight", "restart", "stall", "retry"] {
             let mut inherited = settings.entry(key).cloned();
             if let Some(inherited) = &mut inherited {
                 inherited.key_span = Span::NOWHERE;
@@ -191,9 +193,11 @@ fn bodies(table: &Table) -> Vec<(Span, Body)> {
 
 impl InputSpec {
     fn read(node: &Node, sources: &Sources) -> Option<Self> {
-        let (from, grouping) = match &node.value {
-            NodeValue::Table(table) => (table.text("from")?, table.entry("grouping")),
-            NodeValue::Text(text) => (Spanned::new(text.clone(), node.span), None),
+        let (from, grouping, on_full) = match &node.value {
+            NodeValue::Table(table) => {
+                (table.text("from")?, table.entry("grouping"), table.text("on_full"))
+            }
+            NodeValue::Text(text) => (Spanned::new(text.clone(), node.span), None, None),
             _ => return None,
         };
         let (component, stream) = match from.value.split_once('.') {
@@ -220,6 +224,7 @@ impl InputSpec {
             span,
             groupings,
             grouping_is_empty: table.is_some_and(|table| table.0.is_empty()),
+            on_full: on_full.and_then(|word| OnFull::of_word(&word.value)).unwrap_or_default(),
         })
     }
 }

@@ -18,6 +18,8 @@ mod credit;
 mod endpoint;
 mod event;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod handle;
 mod heartbeat;
 mod inbound;

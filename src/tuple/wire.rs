@@ -34,6 +34,9 @@ const MAP: u8 = 8;
 
 const MAX_DEPTH: usize = 256;
 
+/// Room made for the parts of a value before they are read: a count may promise many at each depth.
+const FORESEEN: usize = 16;
+
 /// Appends a varint.
 #[inline]
 pub fn put_varint(mut number: u64, out: &mut Vec<u8>) {
@@ -224,7 +227,7 @@ impl<'a> Reader<'a> {
             JSON => Value::Json(RawJson::from_scanned(self.text()?)),
             LIST => {
                 let count = self.count()?;
-                let mut items = Vec::with_capacity(count.min(1024));
+                let mut items = Vec::with_capacity(count.min(FORESEEN));
                 for _ in 0..count {
                     items.push(self.value(depth + 1)?);
                 }
@@ -232,7 +235,7 @@ impl<'a> Reader<'a> {
             }
             MAP => {
                 let count = self.count()?;
-                let mut entries = Vec::with_capacity(count.min(1024));
+                let mut entries = Vec::with_capacity(count.min(FORESEEN));
                 for _ in 0..count {
                     let key = self.text()?.into();
                     entries.push((key, self.value(depth + 1)?));

@@ -1,11 +1,12 @@
-//! Spouts' positions and the tasks that have begun as files in the run's folder, and dead letters as
-//! lines of files.
+//! Spouts' positions and the tasks that have begun as files in the run's folder, and the way to the
+//! files of dead letters.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::TaskId;
+use crate::dead_letter;
 use crate::executor::PositionStore;
 
 /// One file a task, replaced atomically.
@@ -65,13 +66,11 @@ impl PositionStore for PositionFiles {
     }
 
     fn prepare_dead_letters(&self, path: &Path) -> io::Result<()> {
-        OpenOptions::new().create(true).append(true).open(path).map(drop)
+        dead_letter::prepare(path)
     }
 
-    fn dead_letter(&self, path: &Path, line: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(format!("{line}\n").as_bytes())?;
-        file.sync_data()
+    fn dead_letters(&self, path: &Path, lines: &[u8]) -> io::Result<()> {
+        dead_letter::append(path, lines)
     }
 }
 
@@ -99,15 +98,5 @@ mod tests {
         let later = PositionFiles::open(folder.path().to_owned()).unwrap();
         assert!(later.begun(TaskId(1)));
         assert!(!later.begun(TaskId(2)));
-    }
-
-    #[test]
-    fn dead_letters_are_appended() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = PositionFiles::open(folder.path().to_owned()).unwrap();
-        let path = folder.path().join("dead.jsonl");
-        store.dead_letter(&path, "{}").unwrap();
-        store.dead_letter(&path, "{\"n\":1}").unwrap();
-        assert_eq!(fs::read_to_string(path).unwrap(), "{}\n{\"n\":1}\n");
     }
 }

@@ -17,15 +17,13 @@ pub(crate) fn report(
     message_timeout: Duration,
     now: Timestamp,
 ) -> FromWorker {
-    let tasks = tasks.iter().map(|handle| {
-        let mut counters = handle.counters.snapshot();
-        counters.queued_bytes = handle.mailbox.queued_bytes() as u64;
-        TaskReport {
-            task: handle.task,
-            counters,
-            congested: handle.backlog_age(now) >= message_timeout / CONGESTED_PART,
-            user: handle.user_metrics.snapshot(),
-        }
+    let tasks = tasks.iter().map(|handle| TaskReport {
+        task: handle.task,
+        counters: handle.snapshot(now),
+        congested: handle.backlog_age(now) >= message_timeout / CONGESTED_PART,
+        wanted: handle.is_wanted(),
+        blocked_on: handle.blocked_on(),
+        user: handle.user_metrics.snapshot(),
     });
     FromWorker::Report { tasks: tasks.collect(), rss: resident_bytes() }
 }

@@ -135,7 +135,7 @@ async fn serve(
         let bound = Transport::bind(settings, inbox.clone(), notify, runtimes.io()).await?;
         let transport = Arc::new(bound);
         inbox.set_transport(Arc::clone(&transport));
-        let endpoint = transport.address().endpoint;
+        let endpoint = relayed(options.slot, &plan).unwrap_or(transport.address().endpoint);
         (Some(transport), endpoint)
     } else {
         (None, String::new())
@@ -146,9 +146,9 @@ async fn serve(
     let (slot, incarnation) = (options.slot, options.incarnation);
     let address = WorkerAddress { slot, incarnation, boot, endpoint };
     sender.send(&FromWorker::Hello { version: CONTROL_VERSION, address }).await?;
-    let (workers, incarnations, producing) = match control.next().await? {
-        Some(ToWorker::Begin { workers, incarnations, producing }) => {
-            (workers, incarnations, producing)
+    let (workers, incarnations, producing, paused) = match control.next().await? {
+        Some(ToWorker::Begin { workers, incarnations, producing, paused }) => {
+            (workers, incarnations, producing, paused)
         }
         Some(ToWorker::Exit) => return Ok(()),
         _ => return Err(WorkerError::SupervisorGone),
@@ -180,8 +180,18 @@ async fn serve(
     };
     worker.start(options, registry, shop, runtimes.io(), &runtimes.executors());
     inbox.set_tasks(&worker.tasks);
+    if paused {
+        worker.order_all(&Control::Pause);
+    }
     worker.order_all(&if producing { Control::Activate } else { Control::StopInput });
     worker.run(Sources { control, lines, tasks, transport: transport_source }).await
+}
+
+/// Where others are told to connect to, if not to the worker's own socket.
+fn relayed(slot: WorkerSlot, plan: &Plan) -> Option<String> {
+    let mut relay = plan.settings.link_relay?;
+    relay.set_port(relay.port().checked_add(slot.0)?);
+    Some(format!("tcp://{relay}"))
 }
 
 fn transport_options(options: &WorkerOptions, plan: &Plan, boot: BootId) -> TransportOptions {
@@ -249,6 +259,12 @@ impl Worker {
         }
     }
 
+    fn order(&self, task: TaskId, control: Control) {
+        if let Some(task) = self.tasks.iter().find(|handle| handle.task == task) {
+            task.mailbox.push_control(control);
+        }
+    }
+
     async fn run(mut self, mut sources: Sources) -> Result<(), WorkerError> {
         let mut reports = interval(REPORT_EVERY);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -286,6 +302,10 @@ impl Worker {
             }
             ToWorker::Congested { tasks } => self.congestion.set(tasks.into_iter().collect()),
             ToWorker::StopInput => self.order_all(&Control::StopInput),
+            ToWorker::Pause => self.order_all(&Control::Pause),
+            ToWorker::Resume => self.order_all(&Control::Resume),
+            ToWorker::ShowStacks { task } => self.order(task, Control::ShowStacks),
+            ToWorker::Restart { task, reason } => self.order(task, Control::Restart(reason)),
             ToWorker::End => self.order_all(&Control::End),
             ToWorker::Begin { .. } | ToWorker::Exit => {}
         }
@@ -294,10 +314,11 @@ impl Worker {
     async fn tell(&mut self, event: TaskEvent) -> Result<(), WorkerError> {
         let message = match event {
             TaskEvent::State(task, state) => FromWorker::State { task, state: run_state(state) },
-            TaskEvent::Failed { task, reason, detail } => {
-                FromWorker::Failed { task, reason, detail }
+            TaskEvent::Failed { task, reason, detail, lost_memory } => {
+                FromWorker::Failed { task, reason, detail, lost_memory }
             }
             TaskEvent::Unwanted { task, reason } => FromWorker::Unwanted { task, reason },
+            TaskEvent::Stacks { task, text } => FromWorker::Stacks { task, text },
             TaskEvent::Restarted { task, reason, detail, lost_memory } => {
                 FromWorker::Restarted { task, reason, detail, lost_memory }
             }

@@ -17,8 +17,8 @@ def split(line):
 
 
 @galewire.bolt
-def echo(value):
-    yield [value]
+def echo(tup):
+    yield [galewire.raw_json(tup.raw(0))]
 
 
 class act(galewire.Bolt):

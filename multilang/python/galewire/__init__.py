@@ -18,6 +18,7 @@ from .component import BatchBolt, Bolt, Spout
 from .decorators import batch_bolt, bolt, spout
 from .message import Emit, EmitError, Fail, Message
 from .metrics import Counter, Gauge, Histogram
+from .raw import raw_json
 from .timers import Timer
 from .tuples import Tuple
 
@@ -39,6 +40,7 @@ __all__ = [
     "Tuple",
     "batch_bolt",
     "bolt",
+    "raw_json",
     "spout",
 ]
 

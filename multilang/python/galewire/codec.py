@@ -7,11 +7,20 @@ import json
 import os
 from typing import Any, Callable
 
+from .raw import Placed, RawJson
+
 _decode = json.JSONDecoder().decode
 # Values are checked and copied when they are emitted (values.py), so no circle can get here.
 _encode = json.JSONEncoder(
     ensure_ascii=True, check_circular=False, separators=(",", ":")
 ).encode
+
+
+def _encode_with_raw(value: Any) -> bytes:
+    placed = Placed()
+    encode = json.JSONEncoder(check_circular=False, separators=(",", ":"), default=placed.default)
+    return placed.fill(encode.encode(value)).encode("utf-8", "surrogatepass")
+
 
 # orjson reads an integer beyond 64 bits as a float. Such a frame has 19 digits in a row;
 # translate and find look for them at about one nanosecond a byte.
@@ -24,7 +33,10 @@ def _std_loads(data: bytes) -> Any:
 
 
 def _std_dumps(value: Any) -> bytes:
-    return _encode(value).encode("ascii")
+    try:
+        return _encode(value).encode("ascii")
+    except TypeError:  # a raw value is among them
+        return _encode_with_raw(value)
 
 
 def _with_orjson(orjson: Any) -> "tuple[Callable[[bytes], Any], Callable[[Any], bytes]]":
@@ -39,9 +51,14 @@ def _with_orjson(orjson: Any) -> "tuple[Callable[[bytes], Any], Callable[[Any], 
         except refused_in:
             return _std_loads(data)
 
+    def default(value: Any) -> Any:
+        if isinstance(value, RawJson):
+            return orjson.Fragment(value.text.encode("utf-8", "surrogatepass"))
+        raise TypeError
+
     def dumps(value: Any) -> bytes:
         try:
-            return bytes(fast_dumps(value))
+            return bytes(fast_dumps(value, default))
         except refused_out:
             return _std_dumps(value)
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import Any, Callable, Dict, Optional, Tuple as Tup
 
-from . import __version__, logs, stdio
+from . import __version__, logs, stacks, stdio
 from .binding import BindError
 from .component import BatchBolt, Bolt, Component, Spout
 from .flusher import Flusher
@@ -103,6 +103,8 @@ def answer_handshake(session: Session, component: Optional[Component]) -> None:
     if session.batch:
         reply["batch"] = 1
         reply["sdk"] = f"python {__version__}"
+        if directory and component is not None and stacks.install(directory, lambda: session.loop):
+            reply["stacks"] = True
         if isinstance(component, Spout):
             reply["replay"] = "engine"
         # A decorated function runs as an object of the base class, which keeps nothing.

@@ -9,6 +9,7 @@ import os
 from typing import Any, Dict, List, Optional, Tuple as Tup
 
 from .message import EmitError
+from .raw import RawJson
 
 #: Types that need neither a copy nor a check.
 PLAIN = frozenset((str, int, bool, type(None)))
@@ -37,6 +38,8 @@ def snapshot(value: Any) -> Any:
             if not isinstance(key, _KEYS):
                 raise EmitError(f"a dict with a key of type {type(key).__name__} is not JSON")
         return {key: snapshot(item) for key, item in value.items()}
+    if kind is RawJson:
+        return value
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):

@@ -101,7 +101,8 @@ impl Discover {
                 Err(ComponentError::give_up(format!("{} does not exist", path.display())))
             }
             Err(error) => {
-                Err(ComponentError::give_up(format!("could not read {}: {error}", path.display())))
+                let message = format!("could not read {}: {error}", path.display());
+                Err(ComponentError::of_system(message, &error))
             }
         }
     }
@@ -112,11 +113,9 @@ impl Discover {
         let mut all = Vec::new();
         for path in paths {
             let path = path.map_err(|error| {
-                ComponentError::give_up(format!(
-                    "could not list {}: {}",
-                    error.path().display(),
-                    error.error()
-                ))
+                let message =
+                    format!("could not list {}: {}", error.path().display(), error.error());
+                ComponentError::of_system(message, error.error())
             })?;
             // What is gone between listing and looking was never there.
             match fs::metadata(&path) {

@@ -241,7 +241,8 @@ impl Reading {
             }
             Err(error) => {
                 let path = found.path.display();
-                return Err(ComponentError::give_up(format!("could not read {path}: {error}")));
+                let message = format!("could not read {path}: {error}");
+                return Err(ComponentError::of_system(message, &error));
             }
         };
         let offset = self.begin_at(found, &file)?;

@@ -80,12 +80,7 @@ impl Bolt for Write {
         };
         let file = LineFile::open(&path, begin, framing, self.options.sync).map_err(|error| {
             let message = format!("could not open {} for writing: {error}", path.display());
-            match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::Interrupted => {
-                    ComponentError::restart(message)
-                }
-                _ => ComponentError::give_up(message),
-            }
+            ComponentError::of_system(message, &error)
         })?;
         let encoder = Encoder::new(self.options.format, settings.delimiter, context);
         let header = encoder.header().filter(|_| file.is_empty());

@@ -79,7 +79,7 @@ impl Setting {
             let problems = missing.iter().map(ToString::to_string);
             return Err(Refusal::MissingProgram(problems.collect()));
         }
-        let run_dir = RunDir::create(&run_base())?;
+        let run_dir = RunDir::create(&run_base())?.guarded(&std::env::current_exe()?)?;
         let runtimes = Runtimes::io_only()?;
         let waker = Signal::new();
         let form = if arguments.json { Form::Json } else { Form::Plain };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::supervisor::{Finish, Outcome, RunEvent};
+use crate::supervisor::{Culprit, Finish, Outcome, RunEvent};
 
 /// One event. Every object has `event`.
 pub(super) fn event(event: &RunEvent) -> Value {
@@ -38,8 +38,32 @@ pub(super) fn event(event: &RunEvent) -> Value {
             "dropped": dropped
         }),
         RunEvent::Draining { reason } => json!({"event": "draining", "reason": reason}),
+        RunEvent::Stalled { component, task, from, span, queued_bytes, held, stack, then } => {
+            json!({
+                "event": "stalled", "component": component, "task": task, "from": from,
+                "seconds": span.as_secs_f64(), "queued_bytes": queued_bytes, "held": held,
+                "stack": stack, "then": then
+            })
+        }
+        RunEvent::Paused { culprit, reason, detail } => paused(culprit, reason, detail.as_deref()),
+        RunEvent::Resumed => json!({"event": "resumed"}),
         RunEvent::Progress(totals) => json!({"event": "progress", "totals": totals}),
     }
+}
+
+/// What failed, and the process that is to get SIGHUP once it is mended.
+fn paused(culprit: &Culprit, reason: &str, detail: Option<&str>) -> Value {
+    let mut event = json!({
+        "event": "paused", "reason": reason, "detail": detail, "pid": std::process::id()
+    });
+    match culprit {
+        Culprit::Task { component, task } => {
+            event["component"] = json!(component);
+            event["task"] = json!(task);
+        }
+        Culprit::Worker(slot) => event["worker"] = json!(slot),
+    }
+    event
 }
 
 /// The last event.

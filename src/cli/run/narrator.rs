@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::base::{ExitCode, TaskId, Timestamp, now};
+use crate::base::{ByteSize, ExitCode, TaskId, Timestamp, now};
 use crate::supervisor::{Finish, Outcome, RunEvent, Totals};
-use crate::topology::Plan;
+use crate::topology::{OnStall, Plan};
 
 use super::super::output::Output;
 use super::rates::{Rates, grouped};
@@ -57,6 +57,8 @@ pub(super) struct Narrator<'a> {
     /// The last error that each task reported.
     last_errors: HashMap<TaskId, String>,
     worker_lost: bool,
+    /// Why the run is paused, where it is.
+    paused: Option<String>,
     name: String,
     started: Timestamp,
 }
@@ -78,6 +80,7 @@ impl<'a> Narrator<'a> {
             repeats: Repeats::default(),
             last_errors: HashMap::new(),
             worker_lost: false,
+            paused: None,
             name,
             started: now(),
         }
@@ -86,6 +89,13 @@ impl<'a> Narrator<'a> {
     /// Tells one event.
     pub(super) fn event(&mut self, event: &RunEvent) {
         self.worker_lost |= matches!(event, RunEvent::WorkerLost { .. });
+        match event {
+            RunEvent::Paused { culprit, .. } => {
+                self.paused = Some(format!("{culprit} failed; {}", how_to_go_on()));
+            }
+            RunEvent::Resumed => self.paused = None,
+            _ => {}
+        }
         match (self.style, event) {
             (Style::Json, _) => self.line(&json::event(event).to_string()),
             (Style::Live, RunEvent::Progress(totals)) => self.draw(totals),
@@ -94,8 +104,9 @@ impl<'a> Narrator<'a> {
                 // The first look has no rates yet.
                 if !rates.is_empty() {
                     let seconds = now().since(self.started).as_secs_f64();
-                    let line = format!("{seconds:7.1} s  {}", table::plain_line(totals, &rates));
-                    self.line(&line);
+                    let paused = if self.paused.is_some() { "paused  " } else { "" };
+                    let counts = table::plain_line(totals, &rates);
+                    self.line(&format!("{seconds:7.1} s  {paused}{counts}"));
                 }
             }
             (Style::Quiet, RunEvent::Progress(_)) => {}
@@ -179,8 +190,11 @@ impl<'a> Narrator<'a> {
     fn draw(&mut self, totals: &Totals) {
         let rates = self.rates.since_last(totals, now());
         let seconds = now().since(self.started).as_secs_f64();
-        let memory = crate::base::ByteSize(totals.rss);
-        let head = format!("{}  {seconds:.0} s  workers use {memory}", self.name);
+        let memory = ByteSize(totals.rss);
+        let mut head = format!("{}  {seconds:.0} s  workers use {memory}", self.name);
+        if let Some(paused) = &self.paused {
+            head.extend(["\nPAUSED: ", paused]);
+        }
         if let Some(bar) = &self.bar {
             let text = format!("{head}\n{}", table::live_table(totals, &rates));
             bar.set_message(cut_lines(&text, self.output.message_width()));
@@ -235,7 +249,7 @@ fn with_detail(text: String, detail: Option<&str>) -> String {
 }
 
 /// What a component said, without what would move a terminal's cursor or change its colours.
-fn tame(text: &str) -> Cow<'_, str> {
+pub(in super::super) fn tame(text: &str) -> Cow<'_, str> {
     let wild = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     if !text.contains(wild) {
         return Cow::Borrowed(text);
@@ -292,15 +306,7 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
             (Severity::Warning, timed_out(component, *count, holding))
         }
         RunEvent::LogDropped { component, task, repeated, dropped } => {
-            let what = match (repeated, dropped) {
-                (again, 0) => format!("said that {} more", times(*again)),
-                (0, many) => format!("{} came too fast and were left out", lines(*many)),
-                (again, many) => format!(
-                    "said that {} more, and {} came too fast and were left out",
-                    times(*again),
-                    lines(*many)
-                ),
-            };
+            let what = left_out(*repeated, *dropped);
             (Severity::Info, format!("{component} (task {task}): ({what})"))
         }
         RunEvent::Draining { reason } => {
@@ -310,8 +316,47 @@ fn sentence(event: &RunEvent, already_told: bool) -> Option<(Severity, String)> 
             );
             (Severity::Info, text)
         }
+        RunEvent::Stalled { stack, .. } => {
+            let text = stalled(event).unwrap_or_default();
+            (Severity::Warning, with_detail(text, stack.as_deref().map(tame).as_deref()))
+        }
+        RunEvent::Paused { culprit, reason, detail } => {
+            let text = format!(
+                "the run is paused: {culprit} failed: {reason}\n\
+                 no input is taken and what is open is kept; {}, Ctrl-C ends the run",
+                how_to_go_on()
+            );
+            (Severity::Error, with_detail(text, detail.as_deref().map(tame).as_deref()))
+        }
+        RunEvent::Resumed => {
+            (Severity::Info, "the run goes on: what had failed is started again".to_owned())
+        }
         RunEvent::Progress(_) => return None,
     })
+}
+
+fn stalled(event: &RunEvent) -> Option<String> {
+    let RunEvent::Stalled { component, task, from, span, queued_bytes, held, then, .. } = event
+    else {
+        return None;
+    };
+    let (span, from) = (span.as_secs(), from.join(", "));
+    let waits = ByteSize(*queued_bytes);
+    let then = match then {
+        OnStall::Report => "",
+        OnStall::Restart => "; it is started again",
+        OnStall::Stop => "; the run ends",
+    };
+    Some(format!(
+        "{component} (task {task}) has made no progress for {span} s while input waits \
+         ({from} -> {component}: {waits} wait, {} in hand){then}",
+        plural(*held as usize, "tuple")
+    ))
+}
+
+/// For people whose run is paused.
+fn how_to_go_on() -> String {
+    format!("mend it, then `kill -HUP {}` goes on", std::process::id())
 }
 
 fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
@@ -324,6 +369,19 @@ fn timed_out(component: &str, count: u64, holding: &[(String, u64)]) -> String {
     };
     let messages = plural(count as usize, "message");
     format!("{messages} of {component} timed out before every bolt had acked them ({hint})")
+}
+
+/// What became of log lines that are not shown.
+fn left_out(repeated: u64, dropped: u64) -> String {
+    match (repeated, dropped) {
+        (again, 0) => format!("said that {} more", times(again)),
+        (0, many) => format!("{} came too fast and were left out", lines(many)),
+        (again, many) => format!(
+            "said that {} more, and {} came too fast and were left out",
+            times(again),
+            lines(many)
+        ),
+    }
 }
 
 fn times(count: u64) -> String {

@@ -6,13 +6,24 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use crate::component::Role;
+use crate::metrics::DropReason;
 use crate::supervisor::{ComponentCounts, Totals};
 
 use super::rates::{grouped, short, span};
 
 /// Everything, once the run is over.
 pub(super) fn final_table(totals: &Totals) -> String {
-    let mut table = bare(&["component", "tasks", "emitted", "acked", "failed", "p50", "p99"]);
+    let mut table = bare(&[
+        "component",
+        "tasks",
+        "emitted",
+        "acked",
+        "failed",
+        "p50",
+        "p99",
+        "busy",
+        "blocked",
+    ]);
     for counts in &totals.components {
         let counters = &counts.counters;
         table.add_row([
@@ -23,10 +34,31 @@ pub(super) fn final_table(totals: &Totals) -> String {
             grouped(counters.failed),
             quantile(counts, 0.5),
             quantile(counts, 0.99),
+            percent(counts, 0),
+            percent(counts, 1),
         ]);
     }
     align(&mut table);
-    table.trim_fmt()
+    let dropped: String = totals.components.iter().flat_map(dropped).collect();
+    format!("{}{dropped}", table.trim_fmt())
+}
+
+/// A line for each reason for which a component's tuples were dropped before full inputs.
+fn dropped(counts: &ComponentCounts) -> impl Iterator<Item = String> {
+    let reasons = [DropReason::DropNewest, DropReason::DropOldest, DropReason::Shed];
+    reasons.into_iter().filter_map(|reason| {
+        let count = counts.counters.dropped(reason);
+        let (name, reason) = (&counts.component, reason.as_str());
+        (count > 0).then(|| {
+            format!("\n{} tuples of {name} dropped at full inputs ({reason})", grouped(count))
+        })
+    })
+}
+
+/// A part of its tasks' time: busy, blocked, idle.
+fn percent(counts: &ComponentCounts, part: usize) -> String {
+    let time = counts.counters.time();
+    time.map_or_else(|| "-".to_owned(), |parts| format!("{:.0} %", parts[part] * 100.0))
 }
 
 /// What goes on at the moment.
@@ -105,5 +137,29 @@ fn bare(header: &[&str]) -> Table {
 fn align(table: &mut Table) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::{FailReason, TaskCounters, TaskSnapshot};
+
+    use super::*;
+
+    #[test]
+    fn the_last_table_says_where_the_time_went_and_what_was_dropped() {
+        let counters = TaskCounters::default();
+        counters.count_dropped(DropReason::DropOldest, 1234);
+        counters.count_failed(FailReason::Explicit);
+        let counters =
+            TaskSnapshot { busy_ns: 10, blocked_ns: 89, idle_ns: 1, ..counters.snapshot() };
+        let (component, role) = ("lines".to_owned(), Role::Spout);
+        let counts = ComponentCounts { component, role, tasks: 1, counters, time: Vec::new() };
+        let table = final_table(&Totals { components: vec![counts], rss: 0 });
+        let mut lines = table.lines();
+        assert!(lines.next().unwrap().ends_with("busy  blocked"), "{table}");
+        assert!(lines.next().unwrap().ends_with("10 %     89 %"), "{table}");
+        let dropped = "1,234 tuples of lines dropped at full inputs (drop_oldest)";
+        assert_eq!(lines.next(), Some(dropped), "{table}");
     }
 }

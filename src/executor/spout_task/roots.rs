@@ -1,18 +1,16 @@
-//! What becomes of a spout task's roots: complete, failed, timed out, given out again, put aside.
+//! What becomes of a spout task's roots: complete, failed, timed out, given out again.
 
 use std::time::Duration;
 
 use crate::ack::{AckBatch, Settled, Touched};
-use crate::base::{RootId, Timestamp, show_duration};
+use crate::base::{RootId, Timestamp, show_duration, unix_millis};
 use crate::component::{Level, Replay, Spout};
+use crate::dead_letter::Moment;
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 
 use super::super::dead_letter::{self, Failure};
 use super::super::replay::{Fate, Kept};
 use super::SpoutTask;
-
-/// How long a message waits whose dead letter could not be written.
-const DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
 
 /// Why a message fails that a lost worker had to do with.
 pub(super) const WORKER_LOST: Failure<'static> =
@@ -65,6 +63,9 @@ impl SpoutTask {
     }
 
     fn complete(&mut self, kept: Kept, now: Timestamp) {
+        if kept.is_letter {
+            return self.buried(&kept);
+        }
         let counters = &self.housing.counters;
         TaskCounters::add(&counters.acked, 1);
         counters.latency.record(now.since(kept.first), 1);
@@ -73,7 +74,7 @@ impl SpoutTask {
     }
 
     /// Tells the spout that a message is done.
-    fn settle(&mut self, kept: &Kept) {
+    pub(super) fn settle(&mut self, kept: &Kept) {
         let own = kept.life == self.lives;
         self.tell(|spout| if own { spout.ack(kept.id) } else { spout.settle(kept.id) });
     }
@@ -88,10 +89,22 @@ impl SpoutTask {
         self.done = done;
     }
 
+    /// Fails what full inputs have shed.
+    pub(super) fn settle_shed(&mut self, now: Timestamp) {
+        let mut shed = std::mem::take(&mut self.shed);
+        for (kept, task) in shed.drain(..) {
+            let message = self.output.shed_at(task);
+            let (reason, task) = (FailReason::Shed, Some(task));
+            self.give_again(kept, Failure { reason, task, message: &message }, now);
+        }
+        self.shed = shed;
+    }
+
     /// A message's tree failed: it is given out again, by the spout or by the engine.
-    pub(super) fn give_again(&mut self, kept: Kept, failure: Failure<'_>, now: Timestamp) {
+    pub(super) fn give_again(&mut self, mut kept: Kept, failure: Failure<'_>, now: Timestamp) {
         self.housing.counters.count_failed(failure.reason);
-        let own = kept.life == self.lives;
+        // The spout has been told of a message that is a dead letter by now.
+        let own = kept.life == self.lives && !kept.is_letter;
         let told = |spout: &mut dyn Spout| spout.fail(kept.id, failure.headline());
         if own && self.tell(told) == Some(Replay::Source) {
             return;
@@ -100,41 +113,21 @@ impl SpoutTask {
             let at = failure.place(&self.housing.context);
             self.warn(&kept, failure, &format!("a message killed {at}, which had nothing else"));
         }
+        if self.housing.retry.max.is_some() && !kept.is_letter {
+            let attempt = failure.attempt(&self.housing.context, Moment(unix_millis()));
+            kept.history.get_or_insert_default().push(attempt);
+        }
         let fate = self.replays.failed(kept, failure.reason, now, fastrand::f64());
         if let Fate::DeadLetter(kept) = fate {
-            self.bury(kept, failure, now);
+            self.bury(kept, now);
         }
     }
 
     /// Tells people of one message.
     fn warn(&self, kept: &Kept, failure: Failure<'_>, what: &str) {
-        let values = dead_letter::preview(kept);
+        let values = dead_letter::preview(&kept.values);
         let text = format!("{what}: {}: {values}", failure.headline());
         self.housing.context.reporter.log(Level::Warn, &text);
-    }
-
-    /// Puts a message aside whose retries are spent; it stays pending until that is safely written.
-    fn bury(&mut self, kept: Kept, failure: Failure<'_>, now: Timestamp) {
-        let context = &self.housing.context;
-        let Some(path) = &self.housing.retry.dead_letter else {
-            return;
-        };
-        let line = dead_letter::line(context, &kept, failure);
-        match self.housing.shop.positions.dead_letter(&context.dir.join(path), &line) {
-            Ok(()) => {
-                TaskCounters::add(&self.housing.counters.dead_letters, 1);
-                let (at, path) = (failure.place(context), path.display());
-                let what = format!("a message failed in {at} and was put aside in {path}");
-                self.warn(&kept, failure, &what);
-                self.settle(&kept);
-            }
-            Err(error) => {
-                let path = path.display();
-                let text = format!("dead letter could not be written to {path}: {error}");
-                context.reporter.error(&text, None);
-                self.replays.put(kept, now + DEAD_LETTER_RETRY);
-            }
-        }
     }
 
     pub(super) fn check_timeouts(&mut self, now: Timestamp) {
@@ -142,7 +135,8 @@ impl SpoutTask {
         if self.ledger.due(now, timeout).is_none() {
             return;
         }
-        let deferred = self.housing.shop.congestion.meets(&self.housing.downstream);
+        let deferred =
+            self.input.paused || self.housing.shop.congestion.meets(&self.housing.downstream);
         while let Some(root) = self.ledger.due(now, timeout) {
             if deferred {
                 self.ledger.reset_timeout(root, now);

@@ -17,11 +17,12 @@ use crate::base::{
 use crate::component::{Bolt, Component, Context, Level, Report, Reporter, Spout, StreamDecl};
 use crate::grouping::{Chooser, Grouping, GroupingName, Target};
 use crate::metrics::{TaskCounters, UserMetrics};
-use crate::topology::{Guarantee, LinkKind, RestartPolicy, RetryPolicy, Settings};
+use crate::topology::{Guarantee, LinkKind, OnFull, RestartPolicy, RetryPolicy, Settings, Then};
 use crate::tuple::{Anchor, Tuple, Value};
 
 use super::super::bolt_task::BoltTask;
 use super::super::emit::{AckWay, Output};
+use super::super::hours::Hours;
 use super::super::housing::{Build, Housing, Status};
 use super::super::lane::{Destination, Lane};
 use super::super::routes::{Route, Routes, StreamRoutes};
@@ -37,6 +38,7 @@ pub(super) const PRODUCER: TaskId = TaskId(9);
 #[derive(Default)]
 pub(super) struct Surroundings {
     begun: Mutex<BTreeSet<TaskId>>,
+    pub(super) logged: Mutex<Vec<String>>,
 }
 
 impl CreditReturn for Surroundings {
@@ -50,7 +52,7 @@ impl PositionStore for Surroundings {
         None
     }
 
-    fn dead_letter(&self, _: &Path, _: &str) -> std::io::Result<()> {
+    fn dead_letters(&self, _: &Path, _: &[u8]) -> std::io::Result<()> {
         Ok(())
     }
 
@@ -64,7 +66,9 @@ impl PositionStore for Surroundings {
 }
 
 impl Report for Surroundings {
-    fn log(&self, _: Level, _: &str) {}
+    fn log(&self, _: Level, text: &str) {
+        self.logged.lock().unwrap().push(text.to_owned());
+    }
     fn error(&self, _: &str, _: Option<&str>) {}
 }
 
@@ -73,6 +77,9 @@ pub(super) struct Rig {
     pub(super) settings: Settings,
     pub(super) restarted: bool,
     pub(super) tick: Option<Duration>,
+    pub(super) on_full: OnFull,
+    /// The delay before a failed message is given out again.
+    pub(super) retry_after: Duration,
     /// Bytes that may wait on the way there.
     pub(super) budget: usize,
     pub(super) mailbox: Arc<Mailbox>,
@@ -81,6 +88,16 @@ pub(super) struct Rig {
     pub(super) acks: Arc<Mailbox>,
     pub(super) surroundings: Arc<Surroundings>,
     pub(super) events: Mutex<Option<UnboundedReceiver<TaskEvent>>>,
+}
+
+fn restart_policy() -> RestartPolicy {
+    RestartPolicy {
+        max: 3,
+        within: Duration::from_secs(60),
+        backoff_least: Duration::from_millis(1),
+        backoff_greatest: Duration::from_millis(1),
+        then: Then::Stop,
+    }
 }
 
 pub(super) fn runtimes() -> &'static Runtimes {
@@ -103,14 +120,18 @@ impl Rig {
                 max_spout_pending: 100,
                 mailbox: ByteSize(1),
                 link_window: ByteSize(1),
+                link_relay: None,
                 link: LinkKind::Ipc,
                 executor_threads: 1,
                 drain_timeout: Duration::from_secs(60),
                 state_dir: PathBuf::from("/"),
+                worker_restart: restart_policy(),
                 debug: false,
             },
             restarted: false,
             tick: None,
+            on_full: OnFull::Block,
+            retry_after: Duration::from_millis(1),
             budget: room / 2,
             mailbox: Arc::new(Mailbox::new(64 << 20, Signal::new())),
             consumer: Arc::new(Mailbox::new(room, Signal::new())),
@@ -142,23 +163,17 @@ impl Rig {
     pub(super) fn housing(&self, build: Build) -> Housing {
         let (events, source) = unbounded_channel();
         *self.events.lock().unwrap() = Some(source);
-        let millisecond = Duration::from_millis(1);
         Housing {
             context: Arc::new(self.context()),
             mailbox: Arc::clone(&self.mailbox),
             counters: Arc::new(TaskCounters::default()),
             status: Arc::new(Status::default()),
             build,
-            restart: RestartPolicy {
-                max: 3,
-                within: Duration::from_secs(60),
-                backoff_least: millisecond,
-                backoff_greatest: millisecond,
-            },
+            restart: restart_policy(),
             retry: RetryPolicy {
                 max: None,
-                backoff_least: millisecond,
-                backoff_greatest: millisecond,
+                backoff_least: self.retry_after,
+                backoff_greatest: self.retry_after,
                 dead_letter: None,
             },
             shop: Workshop {
@@ -171,6 +186,8 @@ impl Rig {
             },
             downstream: BTreeSet::new(),
             producers: vec![PRODUCER],
+            max_pending: self.settings.max_spout_pending,
+            hours: Hours::default(),
         }
     }
 
@@ -205,18 +222,22 @@ impl Rig {
     pub(super) fn output(&self, housing: &Housing) -> Output {
         let to = TaskId(2);
         let waiter = self.mailbox.signal().clone();
-        let lane = Lane::new(to, Destination::Local(Arc::clone(&self.consumer)));
+        let lane = Lane::new(to, Destination::Local(Arc::clone(&self.consumer)), self.budget);
         let targets = vec![Target { task: to, local: true }];
         let chooser = Chooser::new(Grouping::plain(GroupingName::Shuffle), targets);
         let decl = StreamDecl::default_stream(["x"]);
-        let routes = vec![Route { chooser, lanes: vec![0] }];
+        let routes = vec![Route { chooser, lanes: vec![0], on_full: self.on_full }];
         let streams = vec![StreamRoutes { decl, routes }];
         Output::new(
             Routes::new(TASK, streams, vec![lane], self.budget, waiter.clone()),
             EdgeSums::new(TASK, WorkerView::new([Incarnation(0)])),
-            vec![(PRODUCER, AckWay::Local(Arc::clone(&self.acks)))],
+            vec![
+                (PRODUCER, AckWay::Local(Arc::clone(&self.acks))),
+                (TASK, AckWay::Local(Arc::clone(&self.mailbox))),
+            ],
             Arc::clone(&housing.counters),
             self.reporter(),
+            Arc::new(vec![(to, "sink".to_owned())]),
             waiter,
         )
     }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::base::Timestamp;
-use crate::component::{Collector, Context, FailKind};
+use crate::component::{Activity, Collector, Context, FailKind};
 use crate::tuple::{Flags, Ticket, Tuple};
 
 use super::super::framing::{Framer, MAX_MESSAGE, Piece};
@@ -18,7 +18,7 @@ use super::desk::Desk;
 use super::due::{ALONE, CHECK};
 use super::flow::Flow;
 use super::handshake::seconds;
-use super::listen::{Heard, listen};
+use super::listen::listen;
 use super::liveness::Liveness;
 use super::marks::Mark;
 use super::open::{OpenTuple, OpenTuples};
@@ -28,6 +28,8 @@ use super::streams::Streams;
 
 /// The number of the first tuple in a child's life.
 const FIRST: u64 = 1;
+/// Tuples in a child's pipe that keep it busy for longer than its output may gather.
+const PLENTY: u64 = 64;
 /// A suspect that the child has for itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alone {
@@ -58,8 +60,12 @@ pub struct BoltSession {
     pub(super) ignored_sync: bool,
     /// It has answered a heartbeat in its life, so it knows what they are.
     pub(super) synced: bool,
+    /// It was answered on request since this was last looked at.
+    pub(super) asked: bool,
     pub(super) greeted: bool,
     pub(super) keeps_memory: bool,
+    /// The process that shows its stacks when it is asked.
+    pub(super) shows_stacks: Option<u32>,
     sources: Sources,
     pub(super) liveness: Liveness,
     pub(super) started: Timestamp,
@@ -70,6 +76,7 @@ pub struct BoltSession {
     pub(super) tick_due: bool,
     last_given: Timestamp,
     pub(super) last_marker: Timestamp,
+    pub(super) last_advance: Timestamp,
     pub(super) last_check: Timestamp,
     pub(super) last_keepalive: Timestamp,
     /// Up to here tuples carry the time at which they were taken.
@@ -104,8 +111,10 @@ impl BoltSession {
             after_error: false,
             ignored_sync: false,
             synced: false,
+            asked: false,
             greeted: false,
             keeps_memory: false,
+            shows_stacks: None,
             started: now,
             waiting: VecDeque::new(),
             ticks: 0,
@@ -113,6 +122,7 @@ impl BoltSession {
             tick_due: false,
             last_given: now,
             last_marker: now,
+            last_advance: now,
             last_check: now,
             last_keepalive: now,
             timed: FIRST - 1,
@@ -143,11 +153,33 @@ impl BoltSession {
         self.open.len() + self.waiting.len()
     }
 
+    /// Whether the child has been given a tuple that it is not known to have taken up. What it keeps
+    /// unacked beyond that, as a join does, is no work.
+    pub fn works(&self) -> bool {
+        self.flow.in_flight() > 0 || !self.waiting.is_empty() || self.alone.is_some()
+    }
+
     /// Since when the oldest tuple waits behind the one that the child has in hand.
     pub fn waiting_since(&self) -> Option<Timestamp> {
         let in_hand = self.flow.taken() + 1;
         let behind = in_hand + 1..=self.flow.taken() + self.flow.in_flight();
         behind.filter_map(|id| self.open.get(id)).map(|tuple| tuple.since).next()
+    }
+
+    /// Whether it is up, and has taken what it was given. Without heartbeats nobody can tell.
+    pub fn activity(&self) -> Activity {
+        if !self.greeted {
+            Activity::Starting
+        } else if self.settings.heartbeat && self.flow.in_flight() > 0 {
+            Activity::Behind
+        } else {
+            Activity::Free
+        }
+    }
+
+    /// The process that shows its stacks when it is asked.
+    pub fn shows_stacks(&self) -> Option<u32> {
+        self.shows_stacks
     }
 
     /// Whether the child takes batch frames, and with them marks.
@@ -275,16 +307,9 @@ impl BoltSession {
     ) -> Result<(), SessionError> {
         self.liveness.heard(now);
         let mut framer = std::mem::take(&mut self.framer);
-        let result = listen(&mut framer, chunk, |heard| match heard {
-            Heard::Message(message) => self.hear(message, now, out),
-            Heard::Stray(text) => {
-                self.desk.stray(text);
-                Ok(())
-            }
-            Heard::Unreadable(frame) => {
-                self.desk.unreadable(frame);
-                Ok(())
-            }
+        let result = listen(&mut framer, chunk, |heard| match heard.for_session(&mut self.desk) {
+            Some(message) => self.hear(message, now, out),
+            None => Ok(()),
         });
         self.framer = framer;
         self.refill(out);
@@ -314,6 +339,12 @@ impl BoltSession {
         if let Some(Piece::Stray(text) | Piece::Frame(text)) = self.framer.finish() {
             self.desk.stray(&text);
         }
+    }
+
+    /// Whether the child has plenty to do and waits for no answer; asked once a turn.
+    pub(crate) fn is_patient(&mut self) -> bool {
+        let asked = std::mem::replace(&mut self.asked, false);
+        !asked && self.flow.in_flight() >= PLENTY && self.waiting.is_empty()
     }
 
     /// Whether the child has taken any tuple.

@@ -15,6 +15,8 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 pub(super) const CHECK: Duration = Duration::from_millis(500);
 /// How long a suspect stays alone after the child has taken it without an answer.
 pub(super) const ALONE: Duration = Duration::from_secs(2);
+/// Nobody has listened where more time passes between two looks, which come several times a second.
+const PAUSE: Duration = Duration::from_secs(2);
 /// A tuple that is not answered is forgotten after so many message time-outs: its root is long
 /// gone, or was put off a few times.
 const FORGET_AFTER: u32 = 4;
@@ -31,6 +33,7 @@ impl BoltSession {
         room: bool,
         out: &mut Collector<'_>,
     ) -> Result<(), SessionError> {
+        self.forgive_pause(now);
         let silent = self.liveness.listened(now);
         if !self.greeted {
             let limit = self.settings.handshake_timeout;
@@ -59,6 +62,15 @@ impl BoltSession {
         }
         self.send_waiting(now);
         Ok(())
+    }
+
+    /// While what the child emits has nowhere to go it is not listened to, and its answers wait unread:
+    /// that time is not the child's.
+    fn forgive_pause(&mut self, now: Timestamp) {
+        let pause = now.since(std::mem::replace(&mut self.last_advance, now));
+        if pause >= PAUSE {
+            self.open.put_off(pause);
+        }
     }
 
     /// A child that works on a tuple within that tuple's own time-out may be silent for as long.

@@ -62,6 +62,7 @@ impl BoltSession {
         let Self { greeted, settings, outbox, desk, .. } = self;
         if greet(hello, greeted, settings, outbox, desk) {
             self.keeps_memory = hello.memory;
+            self.shows_stacks = hello.pid.parse().ok().filter(|_| hello.stacks);
             self.send_waiting(now);
         }
     }
@@ -196,6 +197,7 @@ impl BoltSession {
         };
         self.send_emission(emission, emit.stream.as_deref(), &ids, out);
         if wants_tasks && early.is_none() {
+            self.asked = true;
             self.outbox.task_ids(&tasks);
         }
         Ok(())

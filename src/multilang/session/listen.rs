@@ -3,6 +3,7 @@
 use super::super::framing::{Framer, Piece};
 use super::super::message::Message;
 use super::super::salvage::salvage;
+use super::desk::Desk;
 use super::settings::SessionError;
 
 /// Something that a child's output came to.
@@ -13,6 +14,18 @@ pub(super) enum Heard<'a> {
     Stray(&'a str),
     /// A frame that no message was found in. Its text comes as stray too.
     Unreadable(&'a str),
+}
+
+impl<'a> Heard<'a> {
+    /// The message; text goes to the desk.
+    pub(super) fn for_session(self, desk: &mut Desk) -> Option<&'a Message<'a>> {
+        match self {
+            Self::Message(message) => return Some(message),
+            Self::Stray(text) => desk.stray(text),
+            Self::Unreadable(frame) => desk.unreadable(frame),
+        }
+        None
+    }
 }
 
 /// Adds a chunk and calls `hear` with everything that is whole now.

@@ -4,6 +4,7 @@
 //! map, so that one tuple held for minutes costs one entry and not everything since.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::base::Timestamp;
 use crate::tuple::{Flags, Ticket};
@@ -99,6 +100,13 @@ impl OpenTuples {
         };
         self.count -= usize::from(removed.is_some());
         removed
+    }
+
+    /// All were given so much later.
+    pub(crate) fn put_off(&mut self, span: Duration) {
+        for tuple in self.ring.iter_mut().flatten().chain(self.old.values_mut()) {
+            tuple.since = tuple.since + span;
+        }
     }
 
     /// All open tuples, oldest first.

@@ -17,7 +17,7 @@ use super::super::lessons::Suspicion;
 use super::super::options::CommandOptions;
 use super::ahead::Ahead;
 use super::desk::Desk;
-use super::listen::{Heard, listen};
+use super::listen::listen;
 use super::liveness::Liveness;
 use super::outbox::Outbox;
 use super::settings::{SessionError, Settings};
@@ -32,6 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(8);
 const MOST: usize = 256;
 /// Batch children may have so many `next` to answer, so that they need not wait for the engine.
 const NEXTS: usize = 2;
+/// Commands under way that keep a child busy for longer than its output may gather.
+const PLENTY: usize = 32;
 /// The longest span between two looks that counts as silence.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -370,16 +372,9 @@ impl SpoutSession {
     ) -> Result<(), SessionError> {
         self.liveness.heard(now);
         let mut framer = std::mem::take(&mut self.framer);
-        let result = listen(&mut framer, chunk, |heard| match heard {
-            Heard::Message(message) => self.hear(message, now, out),
-            Heard::Stray(text) => {
-                self.desk.stray(text);
-                Ok(())
-            }
-            Heard::Unreadable(frame) => {
-                self.desk.unreadable(frame);
-                Ok(())
-            }
+        let result = listen(&mut framer, chunk, |heard| match heard.for_session(&mut self.desk) {
+            Some(message) => self.hear(message, now, out),
+            None => Ok(()),
         });
         self.framer = framer;
         self.refill(out);
@@ -389,6 +384,11 @@ impl SpoutSession {
     /// The child's output is not read for now, so its silence says nothing.
     pub(crate) fn pause(&mut self, now: Timestamp) {
         self.liveness.paused(now);
+    }
+
+    /// Whether the child has plenty to do and waits for no answer.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.ahead.is_some() && self.asked.len() >= PLENTY
     }
 
     /// Whether the child has emitted anything.

@@ -64,6 +64,22 @@ while True:
 }
 
 #[test]
+fn c43_a_child_that_somebody_killed_is_not_suspected() {
+    let script = "
+hello()
+while True:
+    message = read()
+    if message['stream'] == '__heartbeat':
+        os.kill(os.getpid(), 9)
+    ack(message)
+";
+    let mut rig = BoltRig::new(python(script, json!({"max_in_flight": 4})));
+    rig.give(word(1));
+    rig.death();
+    assert!(!rig.world.reports.has_log("the child ended on a heartbeat"));
+}
+
+#[test]
 fn c43_a_child_that_knows_heartbeats_is_not_suspected() {
     let script = "
 hello()

@@ -13,3 +13,5 @@ mod requirements;
 mod spout_children;
 mod spout_session;
 mod transcripts;
+
+pub(crate) use transcripts::unquote;

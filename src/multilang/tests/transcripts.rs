@@ -70,7 +70,7 @@ fn read_transcript(text: &str) -> Vec<(Duration, Line)> {
 }
 
 /// The bytes of a Python bytes literal.
-pub(super) fn unquote(literal: &str) -> Vec<u8> {
+pub(crate) fn unquote(literal: &str) -> Vec<u8> {
     let inner = literal.strip_prefix('b').unwrap();
     let inner = inner.strip_suffix(['\'', '"']).unwrap_or(inner);
     let mut bytes = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::{Timestamp, WorkerSlot, show_duration};
+use crate::base::{BootId, Timestamp, WorkerSlot, show_duration};
 use crate::component::Role;
 use crate::control::ToWorker;
 
@@ -13,7 +13,7 @@ use super::{Coordinator, Effect, Phase};
 /// A worker that was not heard for this long is killed and replaced …
 const SILENT: Duration = Duration::from_secs(5);
 /// … or for this long, where another worker finds it unresponsive too.
-pub(super) const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
+const SILENT_AND_SUSPECTED: Duration = Duration::from_millis(1500);
 /// A worker that has not said hello so long after its start is killed and replaced.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
 /// A worker that is still there so long after it was told to leave is killed; its work is done.
@@ -44,20 +44,37 @@ impl Coordinator {
                 Stage::Running(_) if self.phase == Phase::Leaving => leaving,
                 Stage::Running(_) => silent >= SILENT,
                 // It waits for the others, or is gone.
-                Stage::Bound(_) | Stage::Exited => false,
+                Stage::Bound(_) | Stage::Exited | Stage::Failed => false,
             };
             if hangs {
                 effects.push(Effect::Kill(WorkerSlot(number as u16)));
             }
         }
-        if self.drain_deadline.is_some_and(|deadline| now >= deadline) {
+        if self.drain_deadline.is_some_and(|deadline| now >= deadline) && !self.pause.is_on() {
             let span = show_duration(self.plan.settings.drain_timeout);
             let reason = format!("the run did not drain within {span} (drain_timeout)");
             self.finish(Finish::Failed { reason, detail: None }, effects);
         }
+        self.watch_stalls(now, effects);
         if now >= self.next_timeouts {
             self.next_timeouts = now + TELL_TIMEOUTS_EVERY;
             self.tell_timeouts(effects);
+        }
+    }
+
+    /// Another worker finds one unresponsive; it is killed where it is silent here too.
+    pub(super) fn suspect(
+        &self,
+        slot: WorkerSlot,
+        boot: BootId,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(peer) = self.slots.get(slot.index())
+            && peer.address().is_some_and(|address| address.boot == boot)
+            && now.since(peer.heard) >= SILENT_AND_SUSPECTED
+        {
+            effects.push(Effect::Kill(slot));
         }
     }
 

@@ -12,6 +12,8 @@ use crate::topology::source::Span;
 use crate::topology::spec::{Body, ComponentSpec};
 use crate::topology::suggest;
 
+use super::streams::dead_letters;
+
 /// More problems than this with one component's options are not looked for.
 const MOST_PROBLEMS: usize = 50;
 
@@ -52,6 +54,7 @@ pub(crate) fn declare(checker: &mut Checker<'_>, index: usize) {
         same_as_written(checker, component, &kind, &declaration);
         checker.keeps_memory[index] = declaration.keeps_memory;
         checker.streams[index] = Some(declaration.streams);
+        dead_letters(checker, index);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::topology::check::Checker;
 use crate::topology::diagnostic::Diagnostic;
 use crate::topology::keys::MOST_WORKERS;
 use crate::topology::node::Table;
+use crate::topology::settings::relay_address;
 use crate::topology::source::Span;
 
 /// More tasks than this are beyond what one machine can be meant for.
@@ -15,6 +16,7 @@ pub(crate) fn settings(checker: &mut Checker<'_>) {
     has_a_spout(checker);
     workers(checker);
     size(checker);
+    link_relay(checker);
     let settings = &checker.spec.settings;
     if let Some(table) = settings.table("retry") {
         retry(checker, table);
@@ -58,6 +60,26 @@ fn workers(checker: &mut Checker<'_>) {
 /// other rules are not asked then. [`settings`] has reported it.
 pub(crate) fn too_large(checker: &Checker<'_>) -> bool {
     tasks(checker) > LARGEST_PLAN
+}
+
+/// Something on this machine stands between the workers, and there are ports for all of them.
+fn link_relay(checker: &mut Checker<'_>) {
+    let settings = &checker.spec.settings;
+    let Some(text) = settings.text("link_relay") else { return };
+    let tcp = settings.text("link").is_some_and(|link| link.value == "tcp");
+    let ports = settings.number("workers").unwrap_or(1);
+    let address = relay_address(&text.value)
+        .filter(|address| u64::from(address.port()) + ports <= u64::from(u16::MAX) + 1);
+    let message = match (tcp, address) {
+        (true, Some(_)) => return,
+        (false, _) => "`link_relay` needs `link = \"tcp\"`".to_owned(),
+        (true, None) => {
+            format!("\"{}\" is no address of this machine with a port for each worker", text.value)
+        }
+    };
+    let help =
+        "an address looks like \"127.0.0.1:7400\": worker 0 there, each further one a port higher";
+    checker.report(Diagnostic::error(text.span, message).help(help));
 }
 
 fn size(checker: &mut Checker<'_>) {

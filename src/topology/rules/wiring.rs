@@ -64,7 +64,7 @@ fn wire(checker: &mut Checker<'_>, index: usize, at: usize, input: &InputSpec) -
     };
     let decl = &streams[stream];
     let grouping = resolve(checker, decl, input, grouping)?;
-    Some(Wire { from, stream, grouping })
+    Some(Wire { from, stream, grouping, on_full: input.on_full })
 }
 
 fn unknown_stream(

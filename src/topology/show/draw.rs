@@ -8,9 +8,23 @@ use crate::topology::{Plan, PlannedComponent};
 
 use super::table::show_grouping;
 
-/// The plan as JSON, complete: everything the engine is told.
+/// Stands for the value of a variable.
+const HIDDEN: &str = "(hidden)";
+
+/// The plan as JSON: everything the engine is told, but for the values of variables, which are where
+/// people put secrets.
 pub fn json(plan: &Plan) -> String {
-    let text = serde_json::to_string_pretty(plan);
+    let mut plan = plan.clone();
+    for component in &mut plan.components {
+        if let Some(program) = &mut component.program {
+            program.env.values_mut().for_each(|value| HIDDEN.clone_into(value));
+            if let Some(env) = component.options.get_mut("env").and_then(|env| env.as_object_mut())
+            {
+                env.values_mut().for_each(|value| *value = HIDDEN.into());
+            }
+        }
+    }
+    let text = serde_json::to_string_pretty(&plan);
     text.expect("invariant: a plan has string keys and finite numbers")
 }
 

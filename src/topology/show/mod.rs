@@ -5,5 +5,5 @@ mod memory;
 mod table;
 
 pub use draw::{dot, json, mermaid};
-pub use memory::{memory_line, worst_case_bytes};
+pub use memory::memory_line;
 pub use table::table;

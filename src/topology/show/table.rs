@@ -83,6 +83,7 @@ fn runs(plan: &Plan, component: &PlannedComponent) -> String {
         Ok(dir) => lines.push(format!("in {}", dir.display())),
         Err(_) => lines.push(format!("in {}", program.dir.display())),
     }
+    lines.extend_from_slice(&program.bounds);
     lines.extend_from_slice(&component.chosen);
     lines.join("\n")
 }
@@ -124,11 +125,14 @@ fn show_input(plan: &Plan, input: &PlannedInput) -> String {
 
 pub(super) fn show_grouping(input: &PlannedInput) -> String {
     let name = input.grouping.name.as_str();
-    if input.grouping.fields.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{name} {}", input.grouping.fields.join(", "))
+    let mut shown = name.to_owned();
+    if !input.grouping.fields.is_empty() {
+        shown = format!("{name} {}", input.grouping.fields.join(", "));
     }
+    if !input.on_full.blocks() {
+        shown = format!("{shown}; {}", input.on_full.as_str());
+    }
+    shown
 }
 
 fn show_stream(stream: &StreamDecl) -> String {

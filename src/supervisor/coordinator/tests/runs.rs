@@ -1,156 +1,10 @@
-//! The coordinator's decisions, by tables of events.
+//! Runs that start, lose workers, stop and end.
 
-use std::path::PathBuf;
-
-use crate::base::{BootId, ByteSize, ComponentIdx};
-use crate::component::StreamDecl;
-use crate::metrics::TaskSnapshot;
-use crate::topology::{
-    Guarantee, LinkKind, PlannedComponent, PlannedTask, RestartPolicy, RetryPolicy, Settings,
-};
-
-use super::super::event::Finish;
-use super::*;
 use crate::control::TaskReport;
+use crate::metrics::TaskSnapshot;
 
-fn component(name: &str, role: Role, keeps_memory: bool) -> PlannedComponent {
-    let second = Duration::from_secs(1);
-    PlannedComponent {
-        name: name.to_owned(),
-        role,
-        kind: name.to_owned(),
-        options: serde_json::Value::Null,
-        program: None,
-        chosen: Vec::new(),
-        outputs: vec![StreamDecl::default_stream(["x"])],
-        inputs: Vec::new(),
-        tick: None,
-        restart: RestartPolicy {
-            max: 3,
-            within: second,
-            backoff_least: second,
-            backoff_greatest: second,
-        },
-        retry: RetryPolicy {
-            max: None,
-            backoff_least: second,
-            backoff_greatest: second,
-            dead_letter: None,
-        },
-        keeps_memory,
-    }
-}
-
-/// A spout (task 1) on worker 0 and a counting bolt (task 2) on worker 1.
-fn plan() -> Plan {
-    let task = |id, component, worker| PlannedTask {
-        id: TaskId(id),
-        component: ComponentIdx(component),
-        index: 0,
-        worker: WorkerSlot(worker),
-    };
-    Plan {
-        version: 1,
-        name: "test".to_owned(),
-        dir: PathBuf::from("/"),
-        settings: Settings {
-            workers: 2,
-            guarantee: Guarantee::AtLeastOnce,
-            message_timeout: Duration::from_secs(30),
-            max_spout_pending: 10,
-            mailbox: ByteSize(1),
-            link_window: ByteSize(1),
-            link: LinkKind::Ipc,
-            executor_threads: 1,
-            drain_timeout: Duration::from_secs(60),
-            state_dir: PathBuf::from("/"),
-            debug: false,
-        },
-        components: vec![
-            component("lines", Role::Spout, false),
-            component("count", Role::Bolt, true),
-        ],
-        tasks: vec![task(1, 0, 0), task(2, 1, 1)],
-    }
-}
-
-fn seconds(n: u64) -> Timestamp {
-    Timestamp(n * 1_000_000_000)
-}
-
-struct Harness {
-    run: Coordinator,
-    now: Timestamp,
-    effects: Vec<Effect>,
-}
-
-impl Harness {
-    fn started() -> Self {
-        let (run, effects) = Coordinator::new(plan(), seconds(0));
-        assert_eq!(effects.len(), 2);
-        let mut harness = Self { run, now: seconds(0), effects };
-        harness.hello(0, 0);
-        assert!(!harness.sent(0, |message| matches!(message, ToWorker::Begin { .. })));
-        harness.hello(1, 0);
-        assert!(harness.sent(0, |message| matches!(message, ToWorker::Begin { .. })));
-        harness.state(1, RunState::Running);
-        harness.state(2, RunState::Running);
-        harness
-    }
-
-    fn event(&mut self, event: Event) {
-        self.effects = self.run.handle(event, self.now, 0.0);
-    }
-
-    fn message(&mut self, slot: u16, incarnation: u32, message: FromWorker) {
-        self.event(Event::Message(WorkerSlot(slot), Incarnation(incarnation), message));
-    }
-
-    fn hello(&mut self, slot: u16, incarnation: u32) {
-        let address = WorkerAddress {
-            slot: WorkerSlot(slot),
-            incarnation: Incarnation(incarnation),
-            boot: BootId::random(),
-            endpoint: format!("ipc://{slot}"),
-        };
-        self.message(slot, incarnation, FromWorker::Hello { version: CONTROL_VERSION, address });
-    }
-
-    fn state(&mut self, task: u32, state: RunState) {
-        let slot = task as u16 - 1;
-        let incarnation = self.run.slots[usize::from(slot)].incarnation.0;
-        self.message(slot, incarnation, FromWorker::State { task: TaskId(task), state });
-    }
-
-    fn exited(&mut self, slot: u16, incarnation: u32) {
-        let how = "killed by SIGKILL".to_owned();
-        self.event(Event::Exited(WorkerSlot(slot), Incarnation(incarnation), how));
-    }
-
-    fn sent(&self, slot: u16, wanted: impl Fn(&ToWorker) -> bool) -> bool {
-        self.effects.iter().any(
-            |effect| matches!(effect, Effect::Send(to, message) if to.0 == slot && wanted(message)),
-        )
-    }
-
-    fn finish(&self) -> Option<&Finish> {
-        self.effects.iter().find_map(|effect| match effect {
-            Effect::Finish(finish) => Some(finish),
-            _ => None,
-        })
-    }
-
-    fn end_tasks(&mut self) {
-        self.state(1, RunState::Drained);
-        assert!(self.sent(1, |message| *message == ToWorker::End));
-        self.state(1, RunState::Ended);
-        self.state(2, RunState::Ended);
-        assert!(self.sent(0, |message| *message == ToWorker::Exit));
-        let incarnations: Vec<_> = self.run.slots.iter().map(|slot| slot.incarnation.0).collect();
-        self.exited(0, incarnations[0]);
-        self.exited(1, incarnations[1]);
-    }
-}
+use super::super::super::event::Finish;
+use super::harness::*;
 
 #[test]
 fn a_bounded_run_ends_by_itself() {
@@ -242,6 +96,8 @@ fn congestion_is_shared_once_per_change_and_counters_survive_a_worker() {
             task: TaskId(2),
             counters: counters.clone(),
             congested,
+            wanted: false,
+            blocked_on: None,
             user: std::collections::BTreeMap::new(),
         }],
         rss: 10,
@@ -263,7 +119,11 @@ fn congestion_is_shared_once_per_change_and_counters_survive_a_worker() {
 fn a_failed_component_fails_the_run_with_its_name_and_reason() {
     let mut harness = Harness::started();
     let reason = "exited with status 1".to_owned();
-    harness.message(1, 0, FromWorker::Failed { task: TaskId(2), reason, detail: None });
+    harness.message(
+        1,
+        0,
+        FromWorker::Failed { task: TaskId(2), reason, detail: None, lost_memory: false },
+    );
     let Some(Finish::Failed { reason, .. }) = harness.finish() else { panic!("no failure") };
     assert_eq!(reason, "count (task 2) failed: exited with status 1");
 }
@@ -301,7 +161,9 @@ fn a_replaced_worker_is_told_who_is_congested() {
     let mut harness = Harness::started();
     let counters = TaskSnapshot::default();
     let user = std::collections::BTreeMap::new();
-    let report = TaskReport { task: TaskId(2), counters, congested: true, user };
+    let (wanted, blocked_on) = (false, None);
+    let report =
+        TaskReport { task: TaskId(2), counters, congested: true, wanted, blocked_on, user };
     harness.message(1, 0, FromWorker::Report { tasks: vec![report], rss: 1 });
     harness.exited(0, 0);
     harness.hello(0, 1);
