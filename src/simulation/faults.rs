@@ -52,5 +52,25 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
             _ => Fault::StartAgain,
         };
         queue.put(at, Event::Fault(fault));
+        if let Fault::Kill(slot) = fault {
+            accompany(slot, at, dice, queue);
+        }
+    }
+}
+
+/// Deaths are worst while something is on its way: what a dead worker said, or said of it, comes late.
+fn accompany(slot: WorkerSlot, at: Timestamp, dice: &mut fastrand::Rng, queue: &mut Queue) {
+    let near = Duration::from_millis(dice.u64(..80));
+    let before =
+        Timestamp(at.0.saturating_sub(Duration::from_millis(dice.u64(..20)).as_nanos() as u64));
+    match dice.u32(..4) {
+        0 => queue.put(before, Event::Fault(Fault::Delay(near * 5))),
+        1 => {
+            for wire in 0..6 {
+                queue.put(before, Event::Fault(Fault::Cut(wire)));
+            }
+        }
+        2 => queue.put(at + near * 2, Event::Fault(Fault::Kill(slot))),
+        _ => {}
     }
 }

@@ -35,7 +35,7 @@ impl World {
             let until = task.stopped_until;
             return self.queue.put(until, Event::Turn(life, place, ticket, rung));
         }
-        let pace = if self.is_slow(life, place) { 200 } else { 1 };
+        let slowness = if self.is_slow(life, place) { 200 } else { 1 };
         // No mailbox is ever fuller than before its task takes from it.
         self.check_mailbox(life, place);
         let task = &mut self.worker(life).tasks[place];
@@ -46,7 +46,7 @@ impl World {
         match step {
             Step::Again => {
                 task.called = true;
-                let at = self.soon(5, 200 * pace);
+                let at = self.soon(5, 200 * slowness);
                 self.queue.put(at, Event::Turn(life, place, ticket, false));
             }
             Step::Wait(Some(deadline)) => {
@@ -157,8 +157,8 @@ impl World {
             task.called = true;
             task.ticket += 1;
             let ticket = task.ticket;
-            let pace = if self.is_slow(life, place) { 200 } else { 1 };
-            let at = self.soon(5, 300 * pace);
+            let slowness = if self.is_slow(life, place) { 200 } else { 1 };
+            let at = self.soon(5, 300 * slowness);
             self.queue.put(at, Event::Turn(life, place, ticket, true));
         }
     }
@@ -216,7 +216,13 @@ impl World {
         if let Some(until) = self.wires.held_until(wire).filter(|until| self.now < *until) {
             return self.queue.put(until, Event::Forward(wire, end, parcel));
         }
+        let lost = self.wires.lost;
         if !self.wires.arrive(wire, false, end) {
+            if self.wires.lost > lost {
+                // A stream loses its end only with itself.
+                let at = self.soon(1_000, 1_000_000);
+                self.queue.put(at, Event::Snap(wire));
+            }
             return;
         }
         let line = self.wires.get(wire);
@@ -286,7 +292,9 @@ impl World {
     }
 
     pub(super) fn cut(&mut self, wire: u64) {
-        let held = self.soon(0, 80_000);
+        // Now and then the rest comes when its sender has long been replaced.
+        let most = if self.dice.u32(..4) == 0 { 1_000_000 } else { 80_000 };
+        let held = self.soon(0, most);
         if !self.wires.cut(wire, held, &mut self.dice) {
             return;
         }

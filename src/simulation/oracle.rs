@@ -44,6 +44,8 @@ pub(super) struct Oracle {
     pub(super) violations: Vec<String>,
     trees: HashMap<Root, Tree>,
     messages: BTreeMap<u64, Fate>,
+    /// The message of each tree.
+    of: HashMap<Root, u64>,
     given: HashSet<u64>,
     /// The last tuple by consuming task, the life of its worker, and producing task.
     last: HashMap<(TaskId, u32, TaskId), u64>,
@@ -91,6 +93,7 @@ impl Oracle {
             if !self.trees.contains_key(&root) {
                 self.trees.insert(root, Tree { made: copies, ..Tree::default() });
                 fate.roots.push(root);
+                self.of.insert(root, message);
                 if fate.roots.len() > fate.emitted + fate.failed && !fate.reborn {
                     let (roots, known) = (fate.roots.len(), fate.emitted + fate.failed);
                     self.violated(format!(
@@ -141,11 +144,11 @@ impl Oracle {
             tree.acked.insert(anchor.edge.0);
         }
         if at_sink {
-            for fate in self.messages.values_mut() {
-                let mine = |anchor: &crate::tuple::Anchor| {
-                    fate.roots.contains(&(anchor.spout, anchor.root))
-                };
-                fate.sunk |= anchors.iter().any(mine);
+            for anchor in anchors {
+                let fate = self.of.get(&(anchor.spout, anchor.root));
+                if let Some(fate) = fate.and_then(|message| self.messages.get_mut(message)) {
+                    fate.sunk = true;
+                }
             }
         }
         debug_assert!(self.messages.contains_key(&message));

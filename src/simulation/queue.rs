@@ -50,6 +50,8 @@ pub(super) enum Event {
     TimeIsUp,
     /// Somebody has mended what the run was paused for.
     Resume,
+    /// A connection that has lost a frame ends.
+    Snap(u64),
     /// Something goes wrong.
     Fault(Fault),
 }

@@ -184,7 +184,6 @@ impl World {
         assert!(inbox.credit.set(Box::new(node.credit_door())).is_ok(), "it is set once");
         let worker = Worker {
             life,
-            boot,
             node,
             inbox,
             tasks: Vec::new(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::ack::AckBatch;
-use crate::base::{BootId, Incarnation, Signal, TaskId, Timestamp, WorkerSlot};
+use crate::base::{Incarnation, Signal, TaskId, Timestamp, WorkerSlot};
 use crate::component::{Level, Report};
 use crate::executor::simulated::SimulatedTask;
 use crate::executor::{
@@ -42,7 +42,6 @@ pub(super) struct Task {
 /// A worker process.
 pub(super) struct Worker {
     pub(super) life: Life,
-    pub(super) boot: BootId,
     pub(super) node: Node,
     pub(super) inbox: Arc<Inbox>,
     pub(super) tasks: Vec<Task>,

@@ -82,7 +82,7 @@ pub(super) fn run(seed: u64, traced: bool) -> Result<Outcome, Failure> {
     let mut stage = lock(&world.stage);
     let trace = stage.trace.take().unwrap_or_default();
     let (trees, messages) = stage.oracle.size();
-    let seen = stage.seen;
+    let counted = stage.seen;
     drop(stage);
     let finish = world.finish.take();
     world.workers.clear();
@@ -95,7 +95,7 @@ pub(super) fn run(seed: u64, traced: bool) -> Result<Outcome, Failure> {
         }
         None => {
             let finish = finish.expect("a run without a violation has ended");
-            Ok(Outcome { finish, seen, messages, trees, trace })
+            Ok(Outcome { finish, seen: counted, messages, trees, trace })
         }
     }
 }
@@ -244,6 +244,7 @@ impl World {
             | Event::Tick
             | Event::TimeIsUp
             | Event::Resume
+            | Event::Snap(_)
             | Event::Fault(_) => None,
         }
     }
@@ -280,6 +281,7 @@ impl World {
             Event::Tick => self.tick(),
             Event::TimeIsUp => self.decide(Decision::TimeIsUp),
             Event::Resume => self.decide(Decision::Resume),
+            Event::Snap(wire) => self.cut(wire),
             Event::Fault(fault) => self.fault(fault),
         }
     }

@@ -20,7 +20,7 @@ use super::link::{ConnectionKey, Frame, Hub, HubEvent, Link, LinkError};
 use super::outbound::{Connection, OutboundLoop, Watch};
 use super::replies::Due;
 use super::service::Shared;
-use super::{Inbound, Outbound, PeerAddress, TransportEvent, TransportOptions, TransportStats};
+use super::{Inbound, Outbound, PeerAddress, TransportEvent, TransportOptions};
 
 /// A frame on its way.
 #[derive(Clone, Debug)]
@@ -191,8 +191,7 @@ impl Node {
         let OutLink { owner, line, .. } = self.links.get_mut(&slot)?;
         let line = (*line)?;
         let outgoing = owner.peer.next(owner.boot)?;
-        let (sequence, bytes) =
-            (outgoing.numbered.sequence, outgoing.numbered.batch.body.len());
+        let (sequence, bytes) = (outgoing.numbered.sequence, outgoing.numbered.batch.body.len());
         let Line { header, welcomed } = line;
         let connection = Connection { owner, link: NoWire, header, welcomed };
         Some(Batch { sequence, bytes, parcel: Parcel(connection.batch(outgoing)) })
@@ -203,10 +202,10 @@ impl Node {
         let Some(link) = self.links.get_mut(&slot) else { return Ok(None) };
         let heartbeat = link.owner.options.heartbeat;
         let silent = link.owner.judge(&mut link.watch, heartbeat);
-        let Some(line) = link.line else { return Ok(None) };
+        let Some(Line { header, .. }) = link.line else { return Ok(None) };
         match silent {
             Some(span) => Err(format!("silent for {span:?}")),
-            None => Ok(Some(Parcel(encode(&line.header, &Message::Ping)))),
+            None => Ok(Some(Parcel(encode(&header, &Message::Ping)))),
         }
     }
 
@@ -246,9 +245,5 @@ impl Node {
             .collect();
         sent.sort_by_key(|(connection, _)| *connection);
         (sent, due == Due::Soon)
-    }
-
-    pub(crate) fn stats(&self) -> TransportStats {
-        self.shared.stats()
     }
 }
