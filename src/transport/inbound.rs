@@ -111,7 +111,10 @@ impl<H: Hub> InboundLoop<H> {
             Message::Hello { slot, incarnation } => {
                 let inbox = self.shared.inbox(slot);
                 if let Some(answer) = inbox.hello(&header, incarnation, &connection) {
-                    self.note_sender(slot, header.pair.sender);
+                    // A life that is past and was refused must not stand for its successor.
+                    if inbox.takes_from(header.pair.sender) {
+                        self.note_sender(slot, header.pair.sender);
+                    }
                     self.send(&inbox, &connection, answer).await;
                 }
                 Due::Nothing
