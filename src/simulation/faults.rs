@@ -38,7 +38,7 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
     for _ in 0..scenario.faults {
         // Early rather than late, but not before the run has begun.
         let share = dice.f64() * dice.f64();
-        let at = Timestamp(0) + BEGIN + (TROUBLE - BEGIN).mul_f64(share);
+        let at = Timestamp(0) + BEGIN + TROUBLE.saturating_sub(BEGIN).mul_f64(share);
         let slot = WorkerSlot(dice.u16(..scenario.plan.settings.workers));
         let span = |dice: &mut fastrand::Rng, most: u64| Duration::from_millis(dice.u64(1..most));
         let fault = match dice.u32(..13) {

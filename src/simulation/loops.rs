@@ -40,7 +40,7 @@ impl World {
         self.check_mailbox(life, place);
         let task = &mut self.worker(life).tasks[place];
         task.called = false;
-        let step = task.task.step(rung, now);
+        let step = task.engine.step(rung, now);
         task.ticket += 1;
         let ticket = task.ticket;
         match step {
@@ -61,7 +61,7 @@ impl World {
 
     fn is_slow(&self, life: Life, place: usize) -> bool {
         let Some(slow) = &self.scenario.slow else { return false };
-        let task = self.workers[&life.0].tasks[place].task.handle.task;
+        let task = self.workers[&life.0].tasks[place].engine.handle.task;
         !lock(&self.stage).is_calm() && self.scenario.component_of(task) == *slow
     }
 
@@ -85,7 +85,7 @@ impl World {
 
     fn check_mailbox(&self, life: Life, place: usize) {
         let limit = self.scenario.plan.settings.mailbox.as_usize();
-        let handle = &self.workers[&life.0].tasks[place].task.handle;
+        let handle = &self.workers[&life.0].tasks[place].engine.handle;
         let (local, deliveries) = handle.mailbox.local_load();
         if local > limit && deliveries > 1 {
             self.violated(format!("{local} bytes wait in front of task {}", handle.task));
@@ -151,7 +151,7 @@ impl World {
     fn call_tasks(&mut self, life: Life) {
         for place in 0..self.worker(life).tasks.len() {
             let task = &mut self.worker(life).tasks[place];
-            if task.called || task.over || !task.task.rung() {
+            if task.called || task.over || !task.engine.rung() {
                 continue;
             }
             task.called = true;

@@ -2,6 +2,7 @@
 //!
 //! It counts what components do and never looks at a XOR.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::base::{RootId, TaskId};
@@ -90,8 +91,8 @@ impl Oracle {
         for anchor in &tuple.anchors {
             let root = (anchor.spout, anchor.root);
             let fate = self.messages.entry(message).or_default();
-            if !self.trees.contains_key(&root) {
-                self.trees.insert(root, Tree { made: copies, ..Tree::default() });
+            if let Entry::Vacant(vacant) = self.trees.entry(root) {
+                vacant.insert(Tree { made: copies, ..Tree::default() });
                 fate.roots.push(root);
                 self.of.insert(root, message);
                 if fate.roots.len() > fate.emitted + fate.failed && !fate.reborn {

@@ -335,7 +335,7 @@ impl World {
         let tasks = simulated::tasks(&wiring).into_iter();
         worker.tasks = tasks
             .map(|task| Task {
-                task,
+                engine: task,
                 ticket: 0,
                 called: true,
                 over: false,
@@ -357,7 +357,7 @@ impl World {
 
     pub(super) fn report(&mut self, life: Life) {
         let Some(worker) = self.workers.get(&life.0) else { return };
-        let handles: Vec<_> = worker.tasks.iter().map(|task| task.task.handle.clone()).collect();
+        let handles: Vec<_> = worker.tasks.iter().map(|task| task.engine.handle.clone()).collect();
         let timeout = self.scenario.plan.settings.message_timeout;
         let message = report(&handles, timeout, self.now);
         self.up(life, message);
@@ -391,12 +391,12 @@ impl World {
 
 fn order_all(worker: &Worker, control: &Control) {
     for task in &worker.tasks {
-        task.task.handle.mailbox.push_control(control.clone());
+        task.engine.handle.mailbox.push_control(control.clone());
     }
 }
 
 fn order(worker: &Worker, task: TaskId, control: &Control) {
-    let handles = worker.tasks.iter().map(|task| &task.task.handle);
+    let handles = worker.tasks.iter().map(|task| &task.engine.handle);
     for handle in handles.filter(|handle| handle.task == task) {
         handle.mailbox.push_control(control.clone());
     }

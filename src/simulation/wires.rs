@@ -61,7 +61,7 @@ pub(super) struct Wire {
 /// All connections there ever were.
 #[derive(Debug, Default)]
 pub(super) struct Wires {
-    wires: BTreeMap<u64, Wire>,
+    all: BTreeMap<u64, Wire>,
     /// The sender's present connection.
     lines: BTreeMap<(Life, WorkerSlot), u64>,
     numbers: u64,
@@ -72,7 +72,7 @@ pub(super) struct Wires {
 impl Wires {
     /// All who had connections are gone.
     pub(super) fn begin_anew(&mut self) {
-        self.wires.clear();
+        self.all.clear();
         self.lines.clear();
     }
 
@@ -80,7 +80,7 @@ impl Wires {
     pub(super) fn connect(&mut self, from: Life, to: Life) -> u64 {
         self.numbers += 1;
         let (forward, back) = (Way::default(), Way::default());
-        self.wires.insert(
+        self.all.insert(
             self.numbers,
             Wire { from, to, open: true, held: Timestamp(0), loses: false, forward, back },
         );
@@ -103,7 +103,7 @@ impl Wires {
     }
 
     pub(super) fn get(&self, wire: u64) -> Wire {
-        self.wires[&wire]
+        self.all[&wire]
     }
 
     /// Puts a frame on a wire; nothing where it is cut.
@@ -114,14 +114,14 @@ impl Wires {
         parcel: &Parcel,
         at: Timestamp,
     ) -> Option<(Timestamp, u64)> {
-        let wire = self.wires.get_mut(&wire).filter(|wire| wire.open)?;
+        let wire = self.all.get_mut(&wire).filter(|wire| wire.open)?;
         let way = if back { &mut wire.back } else { &mut wire.forward };
         Some(way.send(parcel, at))
     }
 
     /// Whether a frame that ends at a byte arrives.
     pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64) -> bool {
-        let wire = self.wires.get_mut(&wire).expect("frames are on wires");
+        let wire = self.all.get_mut(&wire).expect("frames are on wires");
         if !back && std::mem::take(&mut wire.loses) {
             self.lost += 1;
             return false;
@@ -132,17 +132,17 @@ impl Wires {
 
     /// Until when the rest of a wire that was cut is held up.
     pub(super) fn held_until(&self, wire: u64) -> Option<Timestamp> {
-        self.wires.get(&wire).filter(|wire| !wire.open).map(|wire| wire.held)
+        self.all.get(&wire).filter(|wire| !wire.open).map(|wire| wire.held)
     }
 
     /// The next frame of a wire vanishes, and those behind it arrive.
     pub(super) fn lose(&mut self, wire: u64) {
-        self.wires.get_mut(&wire).expect("wires are numbered").loses = true;
+        self.all.get_mut(&wire).expect("wires are numbered").loses = true;
     }
 
     /// Cuts a wire; false where it was cut already.
     pub(super) fn cut(&mut self, wire: u64, held: Timestamp, dice: &mut fastrand::Rng) -> bool {
-        let wire = self.wires.get_mut(&wire).expect("wires are numbered");
+        let wire = self.all.get_mut(&wire).expect("wires are numbered");
         wire.forward.break_off(dice);
         wire.back.break_off(dice);
         wire.held = held;
@@ -151,12 +151,12 @@ impl Wires {
 
     /// The open connections.
     pub(super) fn open(&self) -> Vec<u64> {
-        self.wires.iter().filter(|(_, wire)| wire.open).map(|(number, _)| *number).collect()
+        self.all.iter().filter(|(_, wire)| wire.open).map(|(number, _)| *number).collect()
     }
 
     /// The open connections from or to a life.
     pub(super) fn of(&self, life: Life) -> Vec<u64> {
         let mine = |wire: &Wire| wire.open && (wire.from == life || wire.to == life);
-        self.wires.iter().filter(|(_, wire)| mine(wire)).map(|(number, _)| *number).collect()
+        self.all.iter().filter(|(_, wire)| mine(wire)).map(|(number, _)| *number).collect()
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn books(books: &SharedBooks) -> std::sync::MutexGuard<'_, Books> {
 
 /// A task and when its loop comes round.
 pub(super) struct Task {
-    pub(super) task: SimulatedTask,
+    pub(super) engine: SimulatedTask,
     pub(super) ticket: u64,
     /// A turn is on its way that the doorbell asked for.
     pub(super) called: bool,
@@ -57,10 +57,12 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn mailboxes(&self) -> BTreeMap<TaskId, Arc<Mailbox>> {
-        let tasks = self.tasks.iter().map(|task| &task.task.handle);
+        let tasks = self.tasks.iter().map(|task| &task.engine.handle);
         tasks.map(|handle| (handle.task, Arc::clone(&handle.mailbox))).collect()
     }
 }
+
+type CreditDoor = Box<dyn Fn(WorkerSlot, TaskId, usize) + Send + Sync>;
 
 /// From the transport into mailboxes, and credit back.
 pub(super) struct Inbox {
@@ -68,7 +70,7 @@ pub(super) struct Inbox {
     pub(super) books: SharedBooks,
     pub(super) mailboxes: Mutex<Option<BTreeMap<TaskId, Arc<Mailbox>>>>,
     pub(super) early: Mutex<Vec<(WorkerSlot, TaskId, Lane, Bytes)>>,
-    pub(super) credit: OnceLock<Box<dyn Fn(WorkerSlot, TaskId, usize) + Send + Sync>>,
+    pub(super) credit: OnceLock<CreditDoor>,
 }
 
 impl Inbox {

@@ -88,16 +88,12 @@ pub(super) fn run(seed: u64, traced: bool) -> Result<Outcome, Failure> {
     world.workers.clear();
     multilang::simulated::simulate(false);
     virtual_clock::set(None);
-    match violation {
-        Some(violation) => {
-            let scenario = world.scenario.to_string();
-            Err(Failure { violation, scenario, trace })
-        }
-        None => {
-            let finish = finish.expect("a run without a violation has ended");
-            Ok(Outcome { finish, seen: counted, messages, trees, trace })
-        }
+    if let Some(violation) = violation {
+        let scenario = world.scenario.to_string();
+        return Err(Failure { violation, scenario, trace });
     }
+    let finish = finish.expect("a run without a violation has ended");
+    Ok(Outcome { finish, seen: counted, messages, trees, trace })
 }
 
 impl World {
@@ -297,7 +293,7 @@ impl World {
             }
             Fault::Freeze(slot, span) => {
                 if let Some(worker) = self.workers.get_mut(&slot) {
-                    worker.frozen_until = self.now + span;
+                    worker.frozen_until = worker.frozen_until.max(self.now + span);
                 }
             }
             Fault::Cut(number) => {
