@@ -226,7 +226,10 @@ impl SpoutTask {
         worked |= self.produce(now);
         self.settle_done();
         self.settle_shed(now);
+        // A letter that is written makes room for a message.
+        let letters = self.burials.len();
         self.write_letters(now);
+        worked |= self.burials.len() < letters;
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
