@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 180
 TARGETS      ?= topology child link control json tuple
 FUZZ_LIMITS   = -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=32768
 
-.PHONY: test lint rust python node packages chaos-short chaos bench fuzz fuzz-check tools
+.PHONY: test lint rust python node packages chaos-short chaos simulate bench fuzz fuzz-check tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -46,6 +46,9 @@ chaos: ## 1,000 faults over 10 million tuples for each seed, a sink stopped for 
 	for seed in $(SEEDS); do python3 -u chaos --seed $$seed --skip stopped || { kill $$stopped; exit 1; }; done; \
 	wait $$stopped
 	python3 chaos --case recovery --case told --jobs 1 --faults 300 --tuples 1 --judge-times
+
+simulate: ## thousands of simulated runs of the engine
+	$(CARGO) test --release -j$(JOBS) --lib simulation:: -- --ignored
 
 bench: ## figures, printed; nothing is judged
 	$(CARGO) bench -j$(JOBS) --bench executor

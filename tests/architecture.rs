@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("http", "base metrics topology supervisor"),
     ("cli", "*"),
     ("fuzz", "*"),
+    ("simulation", "*"),
 ];
 
 /// One door for each outside thing: the words that only these places may use.

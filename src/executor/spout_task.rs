@@ -22,7 +22,7 @@ use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
 use super::mark::Mark;
-use super::pause::{pause, sooner};
+use super::pause::{Step, pause, sooner};
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
 use burial::Burials;
@@ -106,32 +106,46 @@ impl SpoutTask {
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
         loop {
-            self.obey();
             let at = now();
             self.housing.turn_to(Occupation::Busy, at);
-            let worked = self.turn(at);
-            match self.life {
-                Life::GivenUp => return self.housing.close_hours(),
-                _ if worked => {
-                    tokio::task::yield_now().await;
-                    continue;
+            match self.step(at) {
+                Step::Again => tokio::task::yield_now().await,
+                Step::Wait(deadline) => {
+                    let waits = self.waits_for();
+                    if waits != Occupation::Busy {
+                        self.housing.turn_to(waits, now());
+                    }
+                    let signal = self.housing.mailbox.signal().clone();
+                    if pause(&signal, deadline, &self.housing.shop.alarms).await {
+                        self.rung(now());
+                    }
                 }
-                _ => {}
+                Step::Over => return self.housing.close_hours(),
             }
-            if self.stage == Stage::Closed && self.output.is_clear() {
-                self.housing.enter(TaskState::Ended);
-                return self.housing.close_hours();
-            }
-            let waits = self.waits_for();
-            if waits != Occupation::Busy {
-                self.housing.turn_to(waits, now());
-            }
-            let signal = self.housing.mailbox.signal().clone();
-            let rung = pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
-            if rung && now() < self.ask_at {
-                // Rung before its time: something may have arrived.
-                self.ask_at = Timestamp::default();
-            }
+        }
+    }
+
+    /// Obeys and takes a turn; what is to be done then.
+    pub(super) fn step(&mut self, now: Timestamp) -> Step {
+        self.obey(now);
+        let worked = self.turn(now);
+        if matches!(self.life, Life::GivenUp) {
+            return Step::Over;
+        }
+        if worked {
+            return Step::Again;
+        }
+        if self.stage == Stage::Closed && self.output.is_clear() {
+            self.housing.enter(TaskState::Ended);
+            return Step::Over;
+        }
+        Step::Wait(self.deadline())
+    }
+
+    /// The doorbell has rung, perhaps before the spout was to be asked: something may have arrived.
+    pub(super) fn rung(&mut self, now: Timestamp) {
+        if now < self.ask_at {
+            self.ask_at = Timestamp::default();
         }
     }
 
@@ -151,13 +165,13 @@ impl SpoutTask {
         }
     }
 
-    pub(super) fn obey(&mut self) {
+    pub(super) fn obey(&mut self, now: Timestamp) {
         for control in self.housing.mailbox.take_control() {
             match control {
                 Control::Activate => self.activate(),
                 Control::StopInput => self.stop_input(),
                 Control::Pause => self.pause(),
-                Control::Resume => self.resume(now()),
+                Control::Resume => self.resume(now),
                 Control::ShowStacks | Control::Restart(_) => {}
                 Control::End => self.stage = self.stage.max(Stage::Closing),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
@@ -211,11 +225,14 @@ impl SpoutTask {
         worked |= self.produce(now);
         self.settle_done();
         self.settle_shed(now);
+        // A letter that is written makes room for a message.
+        let letters = self.burials.len();
         self.write_letters(now);
+        worked |= self.burials.len() < letters;
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
-        self.pass_marks();
+        self.pass_marks(now);
         self.housing.counters.pending.store(self.pending() as u64, Relaxed);
         // Nobody rings for room that there is already.
         worked || full && self.output.has_room()
@@ -416,7 +433,7 @@ impl SpoutTask {
         }
     }
 
-    fn pass_marks(&mut self) {
+    fn pass_marks(&mut self, now: Timestamp) {
         if self.stage == Stage::Exhausted && self.pending() == 0 {
             self.housing.enter(TaskState::Drained);
         }
@@ -425,7 +442,7 @@ impl SpoutTask {
             let progress = self.tell(|spout| spout.close());
             if progress != Some(Progress::Pending) {
                 self.next_save = Timestamp::default();
-                self.save_position(now());
+                self.save_position(now);
                 self.output.mark(Mark::End);
                 self.stage = Stage::Closed;
             }

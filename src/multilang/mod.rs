@@ -31,6 +31,8 @@ mod stacks;
 mod stderr_lines;
 mod talk;
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod tests;
 mod trace;
 

@@ -64,6 +64,12 @@ impl Process {
         Self { pipes }
     }
 
+    /// A process of the simulator: somebody else moves the bytes.
+    #[cfg(test)]
+    pub(super) fn scripted(pipes: Arc<Pipes>) -> Self {
+        Self { pipes }
+    }
+
     /// The pipes.
     pub(super) fn pipes(&self) -> &Pipes {
         &self.pipes

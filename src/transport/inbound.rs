@@ -80,7 +80,7 @@ impl<H: Hub> InboundLoop<H> {
     }
 
     /// Handles one event; what is due to the sender afterwards, `Now` being done already.
-    async fn take(&mut self, event: HubEvent) -> Due {
+    pub(super) async fn take(&mut self, event: HubEvent) -> Due {
         let (connection, frame) = match event {
             HubEvent::Frame(connection, frame) => (connection, frame),
             // Behind a port the front has told of it already.
@@ -120,7 +120,10 @@ impl<H: Hub> InboundLoop<H> {
             Message::Hello { slot, incarnation } => {
                 let inbox = self.shared.inbox(slot);
                 if let Some(answer) = inbox.hello(&header, incarnation, &connection) {
-                    self.note_sender(slot, header.pair.sender);
+                    // A life that is past and was refused must not stand for its successor.
+                    if inbox.takes_from(header.pair.sender) {
+                        self.note_sender(slot, header.pair.sender);
+                    }
                     self.send(&inbox, &connection, answer).await;
                 }
                 Due::Nothing
@@ -209,7 +212,7 @@ impl<H: Hub> InboundLoop<H> {
     }
 
     /// Answers all peers where that is due, at least so much; `Soon` where some can wait.
-    async fn answer_all(&mut self, least: Due) -> Due {
+    pub(super) async fn answer_all(&mut self, least: Due) -> Due {
         let mut left = Due::Nothing;
         for inbox in self.shared.inboxes() {
             match inbox.due() {

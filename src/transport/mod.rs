@@ -38,6 +38,8 @@ mod stats;
 mod zmq;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod tests;
 
 pub use endpoint::{AddressError, BindError};

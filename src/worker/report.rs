@@ -12,7 +12,7 @@ use super::rss::resident_bytes;
 const CONGESTED_PART: u32 = 4;
 
 /// The report of all tasks.
-pub(super) fn report(
+pub(crate) fn report(
     tasks: &[TaskHandle],
     message_timeout: Duration,
     now: Timestamp,
@@ -29,7 +29,7 @@ pub(super) fn report(
 }
 
 /// The state as the supervisor knows it.
-pub(super) fn run_state(state: TaskState) -> RunState {
+pub(crate) fn run_state(state: TaskState) -> RunState {
     match state {
         TaskState::Starting => RunState::Starting,
         TaskState::Running => RunState::Running,

@@ -3,6 +3,7 @@
 mod broken;
 mod flow;
 mod harness;
+mod late;
 mod lives;
 mod process;
 mod proxy;
