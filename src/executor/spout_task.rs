@@ -178,7 +178,7 @@ impl SpoutTask {
                 Control::PeerLost(slot, view) => {
                     self.output.peer_lost(slot, view);
                     for (_, kept) in self.ledger.fail_touched(Touched::worker(slot)) {
-                        self.give_again(kept, roots::WORKER_LOST, now());
+                        self.give_again(kept, roots::WORKER_LOST, now);
                     }
                 }
             }
