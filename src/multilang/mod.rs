@@ -26,12 +26,12 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod spawn;
 mod stacks;
 mod stderr_lines;
 mod talk;
-#[cfg(test)]
-pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -64,11 +64,7 @@ impl Life {
 
     /// A life whose child is a script of the simulator.
     #[cfg(test)]
-    fn scripted(
-        options: &CommandOptions,
-        context: &Context,
-        process: Process,
-    ) -> (Self, Vec<u8>) {
+    fn scripted(options: &CommandOptions, context: &Context, process: Process) -> (Self, Vec<u8>) {
         let offer = options.offers_batch().then_some(BatchLimits::OFFER);
         let handshake = handshake(context, &options.config, offer, &context.run_dir);
         let command = CommandLine::new(options, context, &context.run_dir);

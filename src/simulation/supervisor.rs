@@ -16,7 +16,7 @@ use crate::executor::{Control, RemoteLink, TaskEvent, Wiring, Workshop};
 use crate::supervisor::{Coordinator, Effect, Event as Decision, RunEvent};
 use crate::transport::simulated::Node;
 use crate::transport::{PeerAddress, TransportEvent, TransportOptions};
-use crate::worker::{Outlet, report, run_state};
+use crate::worker::{Outlet, REPORT_EVERY, report, run_state};
 
 use super::bolts::{Child, Native};
 use super::books::{Books, Life};
@@ -26,7 +26,6 @@ use super::stage::lock;
 use super::worker::{Inbox, Silence, Task, Way, Worker, books};
 use super::world::World;
 
-const REPORT_EVERY: Duration = Duration::from_millis(700);
 const TICK_EVERY: Duration = Duration::from_millis(500);
 pub(super) const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How often children's loops are rung.

@@ -14,5 +14,5 @@ pub use conf::storm_conf;
 #[cfg(test)]
 pub(crate) use outlet::Outlet;
 #[cfg(test)]
-pub(crate) use report::{report, run_state};
+pub(crate) use report::{REPORT_EVERY, report, run_state};
 pub use serve::{WorkerOptions, run};

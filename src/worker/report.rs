@@ -8,6 +8,8 @@ use crate::executor::{TaskHandle, TaskState};
 
 use super::rss::resident_bytes;
 
+/// How often tasks are reported.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// A task is congested when its oldest input has waited for this part of the message time-out.
 const CONGESTED_PART: u32 = 4;
 

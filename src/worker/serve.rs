@@ -31,11 +31,9 @@ use super::conf::storm_conf;
 use super::inbox::Inbox;
 use super::outlet::Outlet;
 use super::positions::PositionFiles;
-use super::report::{report, run_state};
+use super::report::{REPORT_EVERY, report, run_state};
 use super::uplink::Uplink;
 
-/// How often tasks are reported.
-const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// How long threads may take to stop.
 const STOP_GRACE: Duration = Duration::from_millis(200);
 
