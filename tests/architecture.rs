@@ -180,7 +180,7 @@ fn modules_import_only_from_the_layers_below_them() {
                     ));
                 }
             }
-            if line.contains("super::super") && source.path.matches('/').count() < 2 {
+            if line.contains("super::super::") && source.path.matches('/').count() < 2 {
                 complaints.push(format!("src/{}:{number}: say `crate::`", source.path));
             }
         }

@@ -3,6 +3,7 @@
 mod burial;
 mod paused;
 mod roots;
+mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,12 +18,11 @@ use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
 use super::emit::Output;
-use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
 use super::mark::Mark;
-use super::pause::{Step, pause, sooner};
+use super::pause::sooner;
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
 use burial::Burials;
@@ -100,68 +100,6 @@ impl SpoutTask {
             done: Vec::new(),
             shed: Vec::new(),
             acks: Vec::new(),
-        }
-    }
-
-    /// Runs until the task has ended or is given up.
-    pub(crate) async fn run(mut self) {
-        loop {
-            let at = now();
-            self.housing.turn_to(Occupation::Busy, at);
-            match self.step(at) {
-                Step::Again => tokio::task::yield_now().await,
-                Step::Wait(deadline) => {
-                    let waits = self.waits_for();
-                    if waits != Occupation::Busy {
-                        self.housing.turn_to(waits, now());
-                    }
-                    let signal = self.housing.mailbox.signal().clone();
-                    if pause(&signal, deadline, &self.housing.shop.alarms).await {
-                        self.rung(now());
-                    }
-                }
-                Step::Over => return self.housing.close_hours(),
-            }
-        }
-    }
-
-    /// Obeys and takes a turn; what is to be done then.
-    pub(super) fn step(&mut self, now: Timestamp) -> Step {
-        self.obey(now);
-        let worked = self.turn(now);
-        if matches!(self.life, Life::GivenUp) {
-            return Step::Over;
-        }
-        if worked {
-            return Step::Again;
-        }
-        if self.stage == Stage::Closed && self.output.is_clear() {
-            self.housing.enter(TaskState::Ended);
-            return Step::Over;
-        }
-        Step::Wait(self.deadline())
-    }
-
-    /// The doorbell has rung, perhaps before the spout was to be asked: something may have arrived.
-    pub(super) fn rung(&mut self, now: Timestamp) {
-        if now < self.ask_at {
-            self.ask_at = Timestamp::default();
-        }
-    }
-
-    /// What it is at while its loop waits.
-    pub(super) fn waits_for(&self) -> Occupation {
-        let Life::Open(spout) = &self.life else {
-            return Occupation::Idle;
-        };
-        let producing = self.input.active && self.stage == Stage::Producing;
-        if !self.output.has_room() || producing && self.pending() >= self.housing.max_pending {
-            Occupation::Blocked
-        } else if producing && !spout.ready() {
-            // Its child has been asked.
-            Occupation::Busy
-        } else {
-            Occupation::Idle
         }
     }
 
