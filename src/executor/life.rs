@@ -70,7 +70,7 @@ impl Restarts {
         self.started = now;
     }
 
-    /// Decides after a failure. A life longer than the greatest back-off starts the back-off anew.
+    /// Decides after a failure. A long life starts the back-off anew.
     pub(crate) fn after(
         &mut self,
         error: &ComponentError,
@@ -83,9 +83,7 @@ impl Restarts {
             Recovery::EndRun => return Verdict::EndRun(error.message.clone()),
             Recovery::Restart => {}
         }
-        if now.since(self.started) > self.policy.backoff_greatest {
-            self.backoff.reset();
-        }
+        self.backoff.lasted(now.since(self.started));
         if !self.afford(death, now) {
             let span = crate::base::show_duration(self.policy.within);
             let times = match self.policy.max {

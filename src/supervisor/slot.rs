@@ -98,7 +98,7 @@ impl Slot {
     }
 
     /// Makes room for a successor; the delay before it starts, or `None` where the budget is spent. A
-    /// life longer than the greatest back-off starts the back-off anew.
+    /// long life starts the back-off anew.
     pub(super) fn replace(&mut self, now: Timestamp, jitter: f64) -> Option<Duration> {
         let began = self.began.take();
         self.incarnation = Incarnation(self.incarnation.0 + 1);
@@ -107,8 +107,8 @@ impl Slot {
             self.stage = Stage::Failed;
             return None;
         }
-        if began.is_some_and(|began| now.since(began) > self.policy.backoff_greatest) {
-            self.backoff.reset();
+        if let Some(began) = began {
+            self.backoff.lasted(now.since(began));
         }
         self.stage = Stage::Starting;
         let delay = self.backoff.next_delay(jitter);
@@ -147,7 +147,7 @@ mod tests {
             then: Then::Stop,
         };
         let mut slot = Slot::new(policy, now);
-        let delays: Vec<_> = [second, second, second, second * 6, second]
+        let delays: Vec<_> = [second / 10, second / 10, second / 10, second, second]
             .into_iter()
             .map(|life| {
                 slot.began = Some(now);
@@ -157,6 +157,6 @@ mod tests {
                 delay.as_millis()
             })
             .collect();
-        assert_eq!(delays, [20, 40, 80, 20, 40]);
+        assert_eq!(delays, [20, 40, 80, 20, 20]);
     }
 }
