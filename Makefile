@@ -4,9 +4,16 @@ JOBS  ?= 2
 RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
 SEEDS ?= 1 2
+# Runs of each case of the benchmarks.
 RUNS  ?= 3
+# Seconds for which a sink stands still at full rate.
+STALL ?= 600
 
-.PHONY: test lint rust python node packages chaos-short chaos bench bench-instructions tools
+FUZZ_SECONDS ?= 180
+TARGETS      ?= topology child link control json tuple
+FUZZ_LIMITS   = -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=32768
+
+.PHONY: test lint rust python node packages chaos-short chaos simulate bench bench-instructions fuzz fuzz-check tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -32,13 +39,18 @@ packages: ## wheel, sdist and npm tarball of the SDKs, in target/packages
 chaos-short: ## a minute of faults, and the tests of the harness itself
 	python3 -m unittest discover -q -s chaos
 	@$(CARGO) build --quiet -j$(JOBS)
-	python3 chaos --binary target/debug/galewire --faults 80 --tuples 110000 --round-faults 8 --round-tuples 12000 \
-		--skip stalled --skip recovery --skip told # they are about times
+	python3 chaos --binary target/debug/galewire --faults 80 --tuples 130000 --round-faults 8 --round-tuples 12000 \
+		--skip stalled --skip stopped --skip recovery --skip told # they are about times
 
-chaos: ## 1,000 faults over 10 million tuples for each seed, and how long faults are felt
+chaos: ## 1,000 faults over 10 million tuples for each seed, a sink stopped for ten minutes beside them, and how long faults are felt
 	$(CARGO) build --quiet --release -j$(JOBS)
-	for seed in $(SEEDS); do python3 chaos --seed $$seed || exit 1; done
-	python3 chaos --case recovery --case told --jobs 1 --faults 100 --tuples 1 --judge-times
+	python3 -u chaos --case stopped --stall-seconds $(STALL) --jobs 1 --faults 1 --tuples 1 --round-tuples 3000000 --judge-times & stopped=$$!; \
+	for seed in $(SEEDS); do python3 -u chaos --seed $$seed --skip stopped || { kill $$stopped; exit 1; }; done; \
+	wait $$stopped
+	python3 chaos --case recovery --case told --jobs 1 --faults 300 --tuples 1 --judge-times
+
+simulate: ## thousands of simulated runs of the engine
+	$(CARGO) test --release -j$(JOBS) --lib simulation:: -- --ignored
 
 bench: ## figures of everything, printed; nothing is judged. RUNS and AGAINST=FILE-OR-PROGRAM
 	$(CARGO) build --quiet --release -j$(JOBS)
@@ -51,3 +63,13 @@ bench: ## figures of everything, printed; nothing is judged. RUNS and AGAINST=FI
 
 bench-instructions: ## instructions for each operation of the data path, by valgrind
 	python3 benches/instructions.py
+
+fuzz: ## libFuzzer on each of TARGETS for FUZZ_SECONDS; needs cargo install cargo-fuzz and a C++ compiler
+	$(CARGO) test --quiet -j$(JOBS) --lib seeds_are_written -- --ignored
+	for target in $(TARGETS); do \
+		$(CARGO) fuzz run -s none $$target target/fuzz/$$target -- $(FUZZ_LIMITS) \
+			-max_total_time=$(FUZZ_SECONDS) -dict=target/fuzz/$$target.dict || exit 1; \
+	done
+
+fuzz-check: ## whether the targets for libFuzzer still compile
+	RUSTFLAGS="--cfg fuzzing" $(CARGO) check -j$(JOBS) --manifest-path fuzz/Cargo.toml

@@ -26,7 +26,7 @@ def main() -> int:
             print(f"{case.name:10} {case.summary}\n{'':10} {', '.join(case.faults)}")
         return 0
     cases = [named(name) for name in options.case or []] or CASES
-    cases = [case for case in cases if case.name not in (options.skip or [])]
+    cases = [case.standing_still(options.stall_seconds) for case in cases if case.name not in (options.skip or [])]
     report = Report(options.seed)
     if options.round is not None:
         planned = [plan_round(options.seed, options.round, cases[0], options.tuples, options.faults)]
@@ -64,7 +64,7 @@ def play_all(planned: Iterable[Round], report: Report, options: argparse.Namespa
 
 
 def play_one(sender: Connection, plan: Round, options: argparse.Namespace) -> None:
-    sender.send(play(plan, options.binary, options.keep))
+    sender.send(play(plan, options.binary, options.keep, not options.no_mounts))
 
 
 def parse() -> argparse.Namespace:
@@ -78,6 +78,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--round-faults", type=int, default=25, help="faults of a round")
     parser.add_argument("--round-tuples", type=int, default=250_000, help="tuples of a round")
     parser.add_argument("--jobs", type=int, default=2, help="rounds at a time")
+    parser.add_argument("--stall-seconds", type=float, default=25.0, help="how long the sink of the case `stopped` stands still")
+    parser.add_argument("--no-mounts", action="store_true", help="limit files where small disks would be filled")
     parser.add_argument("--judge-times", action="store_true", help="fail where a recovery takes too long")
     parser.add_argument("--binary", default=BINARY, help="default: the release build")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all rounds")

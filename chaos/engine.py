@@ -46,7 +46,7 @@ class Engine:
         #: Counters as last told, of the present run and of those before it.
         self.totals: dict = {}
         self.totals_before: List[dict] = []
-        os.makedirs(os.path.join(folder, "tmp"))
+        os.makedirs(os.path.join(folder, "tmp"), exist_ok=True)
         self._told = open(self.path("told.jsonl"), "w", encoding="utf-8", buffering=1)
         for name in os.listdir(BOLTS):
             shutil.copy(os.path.join(BOLTS, name), folder)
@@ -66,15 +66,17 @@ class Engine:
 
     def slots(self) -> Dict[str, List[int]]:
         """Which workers run a component, as `galewire plan` tells."""
-        plan = subprocess.run([self.binary, "plan", "topology.toml"], cwd=self.folder, text=True,
-                              env=self._environment(), stdout=subprocess.PIPE, check=True).stdout
         slots = {}
-        for line in plan.splitlines():
+        for line in self._plan().splitlines():
             cells = re.split(r"\s{2,}", line.strip())
             if cells[0].startswith(("spout ", "bolt ")) and len(cells) > 3:
                 # "0 1×2": worker 0 and, twice, worker 1.
                 slots[cells[0].split()[1]] = [int(slot.split("×")[0]) for slot in cells[3].split()]
         return slots
+
+    def _plan(self) -> str:
+        return subprocess.run([self.binary, "plan", "topology.toml"], cwd=self.folder, text=True,
+                              env=self._environment(), stdout=subprocess.PIPE, check=True).stdout
 
     def start(self) -> None:
         self.runs += 1
@@ -160,10 +162,23 @@ class Engine:
         return sorted(process.pid for process in living
                       if command in process.command and process.parent in workers)
 
-    def resident(self) -> int:
-        """Resident bytes of supervisor and workers."""
+    def memory(self, children: Dict[str, str]) -> Dict[str, int]:
+        """Resident bytes by what a process does; of a component's children the most. `children`: what their commands contain."""
         living = self.family.living()
-        return sum(resident(pid) for pid in [self.pid, *self.workers(living).values()])
+        workers = self.workers(living)
+        taken = {"supervisor": resident(self.pid)}
+        taken.update((f"worker {slot}", resident(pid)) for slot, pid in workers.items())
+        for process in living:
+            for component, text in children.items():
+                if process.parent in workers.values() and text in process.command:
+                    role = f"{component} ({'node' if '.mjs' in text else 'python'})"
+                    taken[role] = max(taken.get(role, 0), resident(process.pid))
+        return taken
+
+    def may_wait(self) -> int:
+        """The bytes that can wait in all queues, as `galewire plan` tells."""
+        found = re.search(r"at most ([\d.,]+)([KMG])iB waiting", self._plan())
+        return int(float(found.group(1).replace(",", "")) * (1 << {"K": 10, "M": 20, "G": 30}[found.group(2)]))
 
     def left_over(self) -> List[Process]:
         """Processes that are still there two seconds after the run has ended. They are killed then."""

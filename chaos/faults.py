@@ -130,7 +130,8 @@ def ended_supervisor(number: int, *codes: int) -> Callable:
 def limit(world: "World", pid: int, kind: int, least: int) -> Optional[Callable[[], None]]:
     """Lowers a limit of a process; what puts it back to that of the supervisor."""
     try:
-        usual, hard = resource.prlimit(world.engine.pid, kind)
+        # No fault lowers how many files the supervisor may open, or how large those of the harness may be.
+        usual, hard = resource.prlimit(0 if kind == resource.RLIMIT_FSIZE else world.engine.pid, kind)
         resource.prlimit(pid, kind, (least, hard))
     except (ProcessLookupError, PermissionError):
         return None
@@ -159,9 +160,31 @@ def full_letters(world: "World", fault: Fault) -> Optional[Fired]:
     pid = world.engine.workers().get(slot)
     if pid is None or not world.is_at_work(slot):
         return None
-    length = os.path.getsize(world.engine.path("dead.jsonl"))
+    length = os.path.getsize(world.engine.path(world.case.letters()))
     undo = limit(world, pid, resource.RLIMIT_FSIZE, length + fault.choice % 500)
     return undo and Fired(f"dead letters of worker {slot}", undo=[(fault.span, undo)])
+
+
+def no_space(disk: str, instead: Callable) -> Callable:
+    """A disk that is full; `instead`: what is done where none could be mounted."""
+    def fire(world: "World", fault: Fault) -> Optional[Fired]:
+        # Where nothing flows nobody would notice.
+        if not world.flows() or not all(world.is_at_work(slot) for slot in range(world.case.workers)):
+            return None
+        if disk not in world.disks:
+            return instead(world, fault)
+        world.disks[disk].fill()
+        return Fired(f"the disk of the {disk}", undo=[(fault.span, world.disks[disk].empty)])
+    return fire
+
+
+def no_files(world: "World", fault: Fault) -> Optional[Fired]:
+    """No file may grow at all: not of the supervisor, not of the spout's worker."""
+    workers = world.engine.workers()
+    undo = []
+    for pid in [world.engine.pid, *(workers[slot] for slot in world.slots["lines"] if slot in workers)]:
+        undo.append(limit(world, pid, resource.RLIMIT_FSIZE, 0))
+    return Fired("files of the supervisor and the spout", undo=[(fault.span, back) for back in undo if back])
 
 
 def no_descriptors(world: "World", fault: Fault) -> Optional[Fired]:
@@ -212,6 +235,10 @@ KINDS: Dict[str, Callable] = {
     "terminate": ended_supervisor(signal.SIGTERM, 0),
     "full-disk": full_disk,
     "full-letters": full_letters,
+    "no-space-sink": no_space("sink", full_disk),
+    "no-space-letters": no_space("letters", full_letters),
+    "no-space-state": no_space("state", no_files),
+    "no-space-run": no_space("run", no_files),
     "no-descriptors": no_descriptors,
     "cut-link": link(lambda proxy, slot, fault: proxy.cut(slot)),
     "stall-link": link(lambda proxy, slot, fault: proxy.stall(slot, fault.span)),
@@ -221,4 +248,5 @@ KINDS: Dict[str, Callable] = {
 #: How long faults last that last, in seconds: least and most.
 SPANS = {"hold-child": (6.1, 6.5), "stop-child": (0.05, 0.5), "stop-worker": (0.05, 2.5), "stop-supervisor": (0.1, 2.5),
          "stall-link": (0.05, 3.0),
-         "delay-link": (0.1, 1.0), "full-disk": (0.2, 1.0), "full-letters": (0.2, 1.0), "no-descriptors": (0.2, 1.0)}
+         "delay-link": (0.1, 1.0), "full-disk": (0.2, 1.0), "full-letters": (0.2, 1.0), "no-descriptors": (0.2, 1.0),
+         "no-space-sink": (0.2, 1.0), "no-space-letters": (0.2, 1.0), "no-space-state": (0.2, 1.0), "no-space-run": (0.2, 1.0)}

@@ -4,19 +4,23 @@ import os
 import shutil
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+import traceback
+from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
-from checks import Count, Findings, Window, examine, letters
+from disks import Disk, mounts_of_its_own
 from engine import Engine
 from faults import KINDS, Fault, Fired
+from outcome import Outcome, Recovery
 from processes import Process, listening_ports
 from proxy import Proxy
 from schedule import Round
 from sink import Sample, Sink
+from verdict import judge
 
 LOOK_EVERY = 0.004
+#: A sink that has not grown for so long does not grow at the moment.
+FLOWS_WITHIN = 0.05
 #: How often processes are looked for while one is to come back.
 SEEK_EVERY = 0.01
 MEMORY_EVERY = 0.25
@@ -25,42 +29,14 @@ STUCK_AFTER = 60.0
 ENDS_WITHIN = 300.0
 #: What a run says that lost a worker when all of its input was done.
 LAST_STEP = "while final results were on their way"
+#: The exit code of a run that is complete, but has lost what bolts kept in memory.
+FORGOT = 4
 #: What was in the sink this long before a loss of the spout was acked, and its position kept.
 SETTLED_AFTER = 1.5
 #: Faults that end workers.
 LOSES_WORKERS = ("kill-worker", "stop-worker", "kill-supervisor")
-
-
-@dataclass
-class Recovery:
-    """How long a fault was felt, in seconds."""
-
-    kind: str
-    #: Until what was hit was there again.
-    back: Optional[float] = None
-    #: Until the sink grew after that.
-    flow: Optional[float] = None
-    #: Until the spout had heard of the last message that failed by it.
-    told: Optional[float] = None
-
-
-@dataclass
-class Outcome:
-    """What a round has shown."""
-
-    round: Round
-    findings: Findings = field(default_factory=Findings)
-    fired: Counter = field(default_factory=Counter)
-    recoveries: List[Recovery] = field(default_factory=list)
-    replayed: int = 0
-    peak: int = 0
-    #: Processes that bolts had started and that outlived the run.
-    orphans: int = 0
-    seconds: float = 0.0
-    #: What is wrong.
-    problems: List[str] = field(default_factory=list)
-    #: Where the files are, with `story.txt`: what was done.
-    folder: str = ""
+#: Bytes of a small disk, and what comes on top for each number of the sink.
+DISK, DISK_FOR_EACH = 16 << 20, 64
 
 
 @dataclass
@@ -77,27 +53,41 @@ class Watch:
 class World:
     """A round while it is played."""
 
-    def __init__(self, plan: Round, binary: str, folder: str) -> None:
+    def __init__(self, plan: Round, binary: str, folder: str, mounts: bool) -> None:
         self.round = plan
         self.case = plan.case
+        #: Small file systems by what is on them; none where mounting is not permitted.
+        self.disks: Dict[str, Disk] = {}
+        if mounts:
+            size = DISK + DISK_FOR_EACH * plan.case.expected(plan.lines)
+            self.disks = {name: Disk(os.path.join(folder, path), size) for name, path in plan.case.disks.items()}
         self.proxy = Proxy(plan.case.workers, self._port_of) if plan.case.relayed else None
         topology = plan.case.topology(self.proxy and self.proxy.base)
         self.engine = Engine(binary, folder, topology, plan.lines)
         self.slots = self.engine.slots()
-        self.sink = Sink([self.engine.path(f"sink-{task}.txt") for task in range(plan.case.sinks)])
+        for path in plan.case.disks.values():
+            os.makedirs(self.engine.path(path), exist_ok=True)
+        self.waiting = self.engine.may_wait()
+        self.sink = Sink([self.engine.path(name) for name in plan.case.sink_files()])
         self.outcome = Outcome(plan, folder=folder)
         self._story = open(os.path.join(folder, "story.txt"), "w", encoding="utf-8", buffering=1)
         self._undo: List[Tuple[float, Callable[[], None]]] = []
         self._watches: List[Watch] = []
-        self._windows: List[Tuple[Sample, Sample]] = []
+        self.windows: List[Tuple[Sample, Sample]] = []
         #: When the spout's own process was lost.
         self._spout_lost: Set[float] = set()
         #: From when to when faults lasted.
-        self._faulted: List[Tuple[float, float]] = []
-        self._half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
+        self.faulted: List[Tuple[float, float]] = []
+        #: What memory processes took, where the sink stands still.
+        self.memory: List[Tuple[float, Dict[str, int]]] = []
+        self.half_lines: Dict[str, List[int]] = {path: [] for path in self.sink._paths}
         self._begin = self._calm_since = self._run_started = 0.0
         self._ends: Optional[Fired] = None
         self._seek_at = self._memory_at = 0.0
+        #: Whether the end of the input was not waited for.
+        self.cut_short = False
+        #: When the sink grew last.
+        self._grew = 0.0
 
     def _port_of(self, slot: int) -> Optional[int]:
         """The port that a slot's worker listens on."""
@@ -109,7 +99,11 @@ class World:
 
     def sink_length(self) -> int:
         return max(os.stat(path).st_size if os.path.exists(path) else 0
-                   for path in self._half_lines)
+                   for path in self.half_lines)
+
+    def flows(self) -> bool:
+        """Whether the sink is growing."""
+        return time.monotonic() - self._grew < FLOWS_WITHIN
 
     def has_spout(self, slot: int) -> bool:
         return slot in self.slots["lines"]
@@ -141,20 +135,22 @@ class World:
         try:
             self._start_run()
             self._drive()
-            self._judge()
+            judge(self)
         finally:
             self.engine.close()
             if self.proxy:
                 self.proxy.close()
             self._story.close()
+            for disk in self.disks.values():
+                disk.take_off()
         self.outcome.seconds = time.monotonic() - self._begin
         return self.outcome
 
-    def _problem(self, text: str) -> None:
+    def problem(self, text: str) -> None:
         self.outcome.problems.append(text)
-        self._tell("PROBLEM: " + text)
+        self.tell("PROBLEM: " + text)
 
-    def _tell(self, text: str) -> None:
+    def tell(self, text: str) -> None:
         self._story.write(f"{time.monotonic():.3f} {self.sink.count:>9,} {text}\n")
 
     def _start_run(self) -> None:
@@ -169,7 +165,9 @@ class World:
             now = time.monotonic()
             self.sink.look(now)
             if self.sink.count != level:
-                moved, level = now, self.sink.count
+                moved, level, self._grew = now, self.sink.count, now
+            elif self._undo:
+                moved = now
             self._undo_due(now)
             self._watch(now)
             code = self.engine.code()
@@ -182,7 +180,8 @@ class World:
                     faults.pop(0)
                     continue
             if trouble := self._trouble(now, moved):
-                self._problem(trouble)
+                self.problem(trouble)
+                self.cut_short = True
                 return
             time.sleep(LOOK_EVERY)
 
@@ -190,8 +189,9 @@ class World:
         """Why it is of no use to wait for the end."""
         if now - moved > STUCK_AFTER:
             return f"stuck: the sink has not grown for {STUCK_AFTER:.0f} s"
-        if now - self._begin > ENDS_WITHIN:
-            return f"the round has not ended within {ENDS_WITHIN:.0f} s"
+        within = ENDS_WITHIN + (self.case.stands_still or 0)
+        if now - self._begin > within:
+            return f"the round has not ended within {within:.0f} s"
         if timed_out := self.engine.timed_out():
             return f"{timed_out} messages failed only when their time was up"
         return None
@@ -209,7 +209,7 @@ class World:
         fired = KINDS[fault.kind](self, fault)
         if fired is None:
             return False
-        self._tell(f"{fault}: {fired.target}")
+        self.tell(f"{fault}: {fired.target}")
         self.outcome.fired[fault.kind] += 1
         self._undo.extend((now + after, undo) for after, undo in fired.undo)
         recovery = Recovery(fault.kind)
@@ -219,14 +219,14 @@ class World:
         if fired.spout_lost:
             self._note_window(now)
             self._spout_lost.add(now)
-        self._faulted.append((now, now + fault.span))
+        self.faulted.append((now, now + fault.span))
         self._ends = self._ends or (fired if fired.ends else None)
         return True
 
     def _note_window(self, now: float) -> None:
         """What was acked before is not given out again. What an earlier fault held up may be."""
         since = now
-        for begin, end in reversed(self._faulted):
+        for begin, end in reversed(self.faulted):
             if since - max(end, self._back_at(begin)) > SETTLED_AFTER:
                 break
             since = min(since, begin)
@@ -235,7 +235,7 @@ class World:
         self.sink.look(time.monotonic())
         after = self.sink.sample(time.monotonic())
         self.sink.samples.append(after)
-        self._windows.append((before, after))
+        self.windows.append((before, after))
 
     def _back_at(self, lost: float) -> float:
         """When workers were at work again after one was lost, or the run: nothing settles before that."""
@@ -254,7 +254,11 @@ class World:
     def _watch(self, now: float) -> None:
         if now >= self._memory_at:
             self._memory_at = now + MEMORY_EVERY
-            self.outcome.peak = max(self.outcome.peak, self.engine.resident())
+            taken, peaks = self.engine.memory(self.case.children), self.outcome.peaks
+            self.outcome.peak = max(self.outcome.peak, sum(taken.values()))
+            peaks.update((role, max(size, peaks.get(role, 0))) for role, size in taken.items())
+            if self.case.stands_still:
+                self.memory.append((now, taken))
         if not self._watches:
             return
         seek = now >= self._seek_at
@@ -281,17 +285,18 @@ class World:
         reason = str(finished.get("reason") if finished else "; ".join(self.engine.said[-3:]))
         # It is documented that this fails a run. Nothing may be missing all the same: nothing is final here.
         last_step = code == 1 and LAST_STEP in reason and self.outcome.fired["kill-worker"] > 0
-        self._tell(f"the run has ended with {code}: {reason}")
+        self.tell(f"the run has ended with {code}: {reason}")
         if self._ends and (code in self._ends.ends or last_step):
             for path, end in self.sink.half_lines().items():
-                self._half_lines[path].append(end)
+                self.half_lines[path].append(end)
             acked = self.engine.counter("spout", "acked")
             if code == 0 and acked >= self.round.lines and not self._missing():
                 return False
             self._start_run()
             return True
-        if code != 0 and not last_step:
-            self._problem(f"the run ended with exit code {code}: {reason}")
+        forgot = code == FORGOT and self.case.remembers and any(self.outcome.fired[kind] for kind in LOSES_WORKERS)
+        if code != 0 and not last_step and not forgot:
+            self.problem(f"the run ended with exit code {code}: {reason}")
         return False
 
     def _check_left_over(self, left: List[Process]) -> None:
@@ -301,63 +306,27 @@ class World:
             self.outcome.orphans += len(orphans)
             left = [process for process in left if process not in orphans]
         if left:
-            self._problem(f"{len(left)} processes were left 2 s after the end: "
+            self.problem(f"{len(left)} processes were left 2 s after the end: "
                           + "; ".join(process.command for process in left))
 
     def _missing(self) -> bool:
-        return self.sink.count < self.case.expected(self.round.lines)
-
-    def _judge(self) -> None:
-        windows = [Window(before, after, self.case.pending) for before, after in self._windows]
-        count = Count(self.round.lines, self.case.fan_out, self.case.rejects)
-        if self.case.rejects:
-            count.put_aside, strange = letters(self.engine.path("dead.jsonl"))
-            count.strange += strange
-            if max(count.put_aside.values(), default=0) > 1 and not self._windows:
-                self._problem("a dead letter came again although no spout was lost")
-        findings = examine(list(self._half_lines), count, windows, self._half_lines)
-        outcome = self.outcome
-        outcome.findings = findings
-        if self.case.told:
-            self._note_told()
-        outcome.replayed = replayed = self.engine.counter("spout", "replayed")
-        if findings.lost:
-            self._problem(f"{findings.lost} lost, first {findings.first_lost}")
-        if findings.repeated_by_replay > replayed:
-            self._problem(f"{findings.repeated_by_replay} messages came again, "
-                          f"but {replayed} replays were recorded")
-        if findings.late_by_replay > replayed:
-            self._problem(f"{findings.late_by_replay} messages came late on their path, "
-                          f"but {replayed} replays were recorded")
-        if findings.strange:
-            self._problem(f"{len(findings.strange)} lines that nobody sent: "
-                          f"{findings.strange[:3]}")
-        if not outcome.problems and (timed_out := self.engine.timed_out()):
-            self._problem(f"{timed_out} messages failed only when their time was up")
-        if self.case.strict and replayed:
-            self._problem(f"{replayed} replays where nothing was to be given out again")
-        unfired = len(self.round.faults) - sum(outcome.fired.values())
-        if unfired and not outcome.problems:
-            self._tell(f"{unfired} faults found no target before the end")
-
-    def _note_told(self) -> None:
-        """What the spout heard between a fault and the next is the first one's doing."""
-        with open(self.engine.path("failed.txt"), encoding="ascii") as file:
-            times = [float(line) for line in file]
-        begins = [begin for begin, _ in self._faulted]
-        for recovery, begin, end in zip(self.outcome.recoveries, begins, [*begins[1:], float("inf")]):
-            heard = [time_ for time_ in times if begin < time_ < end]
-            recovery.told = max(heard) - begin if heard else None
+        rejected = len(range(0, self.round.lines, self.case.rejects)) if self.case.rejects else 0
+        return self.sink.count < self.case.expected(self.round.lines - rejected)
 
 
-def play(plan: Round, binary: str, keep: bool = False) -> Outcome:
-    """Plays a round in a folder of its own, which stays where something is wrong."""
+def play(plan: Round, binary: str, keep: bool = False, mounts: bool = True) -> Outcome:
+    """Plays a round in a folder of its own, which stays where something is wrong. This process may get mounts of its own by it."""
     folder = tempfile.mkdtemp(prefix="chaos-")
     stays = keep
+    mounts = mounts and bool(plan.case.disks) and mounts_of_its_own()
     try:
-        outcome = World(plan, binary, folder).play()
+        outcome = World(plan, binary, folder, mounts).play()
         stays = keep or bool(outcome.problems)
         return outcome
+    except Exception:
+        # A defect of the harness; it must not look like a round that went well.
+        stays = True
+        return Outcome(plan, problems=["the harness has failed: " + traceback.format_exc()], folder=folder)
     finally:
         if not stays:
             shutil.rmtree(folder)

@@ -10,6 +10,8 @@ from topologies import Case
 
 #: Faults come between these parts of the way.
 FIRST, LAST = 0.04, 0.92
+#: Where the sink is stopped that stands still: full rate is known by then, and enough is left to see it again.
+STOPPED = 0.4
 #: Replacements that a worker's budget allows in five minutes, some kept back.
 LOSSES = 7
 
@@ -34,12 +36,13 @@ class Round:
 def plan_round(seed: int, number: int, case: Case, tuples: int, faults: int) -> Round:
     """A round of about this many tuples at the sink and so many faults."""
     random_ = random.Random(f"{seed}/{number}/{case.name}")
-    lines = max(1, round(min(tuples, case.most_tuples) / case.fan_out))
+    lines = max(1, round(max(case.least_tuples, min(tuples, case.most_tuples)) / case.fan_out))
     expected = case.expected(lines)
-    places = sorted(random_.uniform(FIRST, LAST) for _ in range(min(faults, case.most_faults)))
+    between = (STOPPED, STOPPED) if case.stands_still else (FIRST, LAST)
+    places = sorted(random_.uniform(*between) for _ in range(min(faults, case.most_faults)))
     kinds = random_.choices(list(case.faults), list(case.faults.values()), k=len(places))
     planned = [Fault(int(place * expected), kind, random_.randrange(1 << 16),
-                     random_.uniform(*SPANS.get(kind, (0.0, 0.0))))
+                     case.stands_still or random_.uniform(*SPANS.get(kind, (0.0, 0.0))))
                for place, kind in zip(places, kinds)]
     return Round(seed, number, case, lines, within_budget(planned, case.workers))
 

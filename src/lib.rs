@@ -16,6 +16,8 @@ pub mod fuzz;
 pub mod grouping;
 pub mod metrics;
 pub mod multilang;
+#[cfg(test)]
+mod simulation;
 pub mod supervisor;
 pub mod topology;
 pub mod transport;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::harness::{Ended, Project, resident, wait_for};
+use super::harness::{Ended, Project, peak, wait_for};
 
 const COUNT: usize = 1_500;
 
@@ -45,7 +45,7 @@ fn cut(text: &str) -> &str {
 
 fn project(run: &str, deed: &str) -> Project {
     // A machine that is busy with other things makes every child silent for a while.
-    let silence = if deed == "stops" { "2s" } else { "60s" };
+    let silence = if matches!(deed, "stops" | "reads_no_more") { "2s" } else { "60s" };
     let topology = format!(
         r#"
 name = "bad"
@@ -91,10 +91,10 @@ const ALL: [&str; 4] = ["sdk", "node", "shim", "raw"];
 fn case(deed: &str, kind: &'static str, run: &str, fate: Fate) -> Case {
     let project = project(run, deed);
     let run = project.start(&[]);
-    let worker = run.process("--slot 0");
+    let workers = ["--slot 0", "--slot 1"].map(|slot| run.process(slot));
     let mut most = 0;
     wait_for("the run to end", || {
-        most = most.max(resident(worker));
+        most = workers.iter().map(|worker| peak(*worker)).fold(most, u64::max);
         run.has_ended().then_some(())
     });
     let ended = run.end().expect_code(0);
@@ -224,6 +224,68 @@ fn a_bolt_that_eats_memory_loses_a_tuple_or_its_life() {
         case.told("MemoryError");
     }
     run("eats_memory", &["node", "raw"], Fate::Restarted);
+}
+
+#[test]
+fn a_message_that_does_not_end_is_the_end_of_its_child() {
+    run("begins_without_end", &["raw"], Fate::Restarted)[0]
+        .told("sent more than 64MiB without the end of a message (it begins with \"{\\\"command");
+}
+
+#[test]
+fn a_bolt_that_closes_its_output_and_lives_on_is_ended_and_told_of() {
+    run("closes_stdout_and_stays", &["raw"], Fate::Restarted)[0].told("standard output");
+}
+
+#[test]
+fn a_bolt_that_reads_no_more_is_found_by_its_silence() {
+    run("reads_no_more", &["raw"], Fate::Restarted)[0].told("was silent for 2s");
+}
+
+#[test]
+fn seconds_of_stderr_at_full_speed_take_no_memory_and_harm_nobody() {
+    for case in run("floods_stderr_for_seconds", &["raw"], Fate::Lives) {
+        case.told("[stderr ").told("lines came too fast and were left out");
+    }
+}
+
+#[test]
+fn a_bolt_that_forks_a_daemon_and_dies_takes_it_along() {
+    run("leaves_a_daemon_behind", &["sdk"], Fate::Restarted)[0].told("exited with status 0");
+}
+
+/// Answers the handshake before it is asked, and never reads a byte.
+const DEAF: &str = "import os, time\nos.write(1, b'{\"pid\": 1}\\nend\\n')\ntime.sleep(1000)\n";
+
+#[test]
+fn a_child_that_never_reads_costs_no_more_than_what_may_wait_for_it() {
+    let topology = r#"
+name = "deaf"
+[topology]
+child_timeout = "1s"
+restart = { max = 1, backoff = "1ms..2ms" }
+[spouts.numbers]
+type = "generate"
+config = { fields = { number = { counter = { start = 1 } } } }
+[bolts.swell]
+type = "map"
+inputs = ["numbers"]
+config = { set = { text = "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'" } }
+[bolts.deaf]
+command = ["python3", "deaf.py"]
+inputs = ["swell"]
+"#;
+    let project = Project::new().file("topology.toml", topology).file("deaf.py", DEAF);
+    let run = project.start(&[]);
+    let worker = run.process("--slot 0");
+    let mut most = 0;
+    wait_for("the run to fail", || {
+        most = most.max(peak(worker));
+        run.has_ended().then_some(())
+    });
+    run.end().expect_code(1).expect_told("was silent for 1s");
+    assert!(most < 200 << 20, "a worker took {most} bytes");
+    project.assert_no_processes();
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_case_is_measured_saved_and_compared_with() {
     let saved = folder.path().join("saved.json");
     let saved = saved.to_str().unwrap();
     let small = ["bench", "pass", "--scale", "0.001", "--runs", "2"];
-    let done = galewire(&[&small[..], &["--save", saved]].concat()).output().unwrap();
+    let done = galewire().args(small).args(["--save", saved]).output().unwrap();
     let told = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(0), "{told}");
     assert!(told.contains("pass: run 2 of 2"), "{told}");
@@ -29,7 +29,7 @@ fn a_case_is_measured_saved_and_compared_with() {
             assert!(run[figure].as_f64().unwrap() > 0.0, "{run}");
         }
     }
-    let done = galewire(&[&small[..], &["--against", saved]].concat()).output().unwrap();
+    let done = galewire().args(small).args(["--against", saved]).output().unwrap();
     let compared = String::from_utf8(done.stdout).unwrap();
     assert!(compared.contains("better by (spread)"), "{compared}");
     assert_eq!(compared.lines().filter(|line| line.trim_start().starts_with("pass")).count(), 3);
@@ -39,7 +39,8 @@ fn a_case_is_measured_saved_and_compared_with() {
 fn another_program_runs_in_turns_with_this_one() {
     let program = assert_cmd::cargo::cargo_bin("galewire");
     let program = program.to_str().unwrap();
-    let done = galewire(&["bench", "diamond", "latency-1k", "--scale", "0.01", "--runs", "1"])
+    let done = galewire()
+        .args(["bench", "diamond", "latency-1k", "--scale", "0.01", "--runs", "1"])
         .args(["--json", "--against", program])
         .output()
         .unwrap();
@@ -55,25 +56,33 @@ fn another_program_runs_in_turns_with_this_one() {
     }
 }
 
+const TOPOLOGY: &str = r#"
+name = "own"
+[spouts.numbers]
+type = "generate"
+config = { count = 5000, fields = { n = 1 } }
+[bolts.null]
+type = "null"
+inputs = ["numbers"]
+"#;
+
 #[test]
 fn a_topology_of_ones_own_is_measured_and_a_run_that_fails_is_told() {
-    let project = Project::new(
-        "[spouts.numbers]\ntype = \"generate\"\nconfig = { count = 5000, fields = { n = 1 } }\n\
-         [bolts.null]\ntype = \"null\"\ninputs = [\"numbers\"]\n",
-    );
+    let project = Project::new().file("topology.toml", TOPOLOGY);
     let file = project.path("topology.toml");
-    let done = galewire(&["bench", file.to_str().unwrap(), "--runs", "1", "--json"]).output().unwrap();
+    let file = file.to_str().unwrap();
+    let done = galewire().args(["bench", file, "--runs", "1", "--json"]).output().unwrap();
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     let results: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert!(results["this"]["cases"][0]["runs"][0]["rate"].as_f64().unwrap() > 0.0);
-    let done = galewire(&["bench", "missing.toml", "--runs", "1"]).output().unwrap();
+    let done = galewire().args(["bench", "missing.toml", "--runs", "1"]).output().unwrap();
     assert_eq!(done.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&done.stderr).contains("missing.toml"));
 }
 
 #[test]
 fn a_misspelled_case_is_suggested() {
-    let done = galewire(&["bench", "word-cuont"]).output().unwrap();
+    let done = galewire().args(["bench", "word-cuont"]).output().unwrap();
     assert_eq!(done.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&done.stderr).contains("did you mean `word-count`?"));
 }

@@ -202,3 +202,96 @@ inputs = ["numbers"]
     Running::signal(run.pid(), Signal::SIGINT);
     run.end().expect_code(0);
 }
+
+const SLOW_LINK: &str = r#"
+name = "held-up"
+[topology]
+workers = 2
+message_timeout = "850ms"
+[spouts.numbers]
+type = "generate"
+config = { fields = { number = { counter = { start = 1 } } }, rate = 2000 }
+retry = { max = 0, dead_letter = "dead.jsonl" }
+[bolts.sink]
+type = "write"
+inputs = ["numbers"]
+config = { path = "output.txt" }
+"#;
+
+/// A number of the spout's counters as last told.
+fn count(run: &Running, key: &str) -> u64 {
+    run.counters("numbers").and_then(|counters| counters[key].as_u64()).unwrap_or(0)
+}
+
+#[test]
+fn a_worker_that_is_stopped_for_two_time_outs_costs_no_replays() {
+    let project = Project::new().file("topology.toml", SLOW_LINK);
+    let run = project.start(&["--json"]);
+    wait_for("the sink to have lines", || (project.lines("output.txt") > 500).then_some(()));
+    let sink = run.process("--slot 1");
+    Running::signal(sink, Signal::SIGSTOP);
+    // The span is the claim. A worker that is silent for longer than two seconds is replaced.
+    std::thread::sleep(std::time::Duration::from_millis(1800));
+    Running::signal(sink, Signal::SIGCONT);
+    let lines = project.lines("output.txt");
+    wait_for("the sink to go on", || (project.lines("output.txt") > lines + 2000).then_some(()));
+    wait_for("the counters", || (count(&run, "timeouts_deferred") > 0).then_some(()));
+    Running::signal(run.pid(), Signal::SIGINT);
+    let ended = run.end().expect_code(0);
+    let counters = ended.counters("numbers");
+    assert_eq!(counters["dead_letters"], 0, "{counters}");
+    assert!(counters["failed_by"]["timed_out"].is_null(), "{counters}");
+    // A machine that is busy may have held the worker up for longer.
+    let was_lost = ended.err.contains("\"worker_lost\"");
+    assert!(was_lost || counters["replayed"] == 0, "{counters}");
+    assert!(!project.path("dead.jsonl").exists() || project.lines("dead.jsonl") == 0);
+}
+
+const SMALL_DISK: &str = r#"
+name = "small-disk"
+[topology]
+restart = { max = 1000, backoff = "20ms..100ms" }
+[spouts.numbers]
+type = "generate"
+config = { fields = { number = { counter = { start = 1 } } }, rate = 5000, count = 10000 }
+retry = { max = 0, dead_letter = "dead.jsonl" }
+[bolts.sink]
+type = "write"
+inputs = ["numbers"]
+config = { path = "output.txt" }
+"#;
+
+/// Sets the largest size, in bytes, of files that a process writes.
+fn limit_files(pid: i32, bytes: &str) {
+    let status = std::process::Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &format!("--fsize={bytes}:unlimited")])
+        .status();
+    assert!(status.unwrap().success(), "prlimit --fsize={bytes}");
+}
+
+#[test]
+fn a_full_disk_costs_no_message_its_retries_and_the_run_goes_on_when_there_is_room() {
+    let project = Project::new().file("topology.toml", SMALL_DISK);
+    let run = project.start(&["--json"]);
+    wait_for("the sink to have lines", || (project.lines("output.txt") > 1000).then_some(()));
+    let worker = run.process("--slot 0");
+    limit_files(worker, &project.read("output.txt").len().to_string());
+    let troubles = |told: &[serde_json::Value]| {
+        let restarts = told.iter().filter(|event| event["event"] == "restarted");
+        restarts.filter(|event| event["component"] == "sink").cloned().collect::<Vec<_>>()
+    };
+    let told = wait_for("restarts", || Some(troubles(&run.told())).filter(|all| all.len() >= 5));
+    for trouble in &told {
+        let reason = trouble["reason"].as_str().unwrap();
+        let named = reason.contains("output.txt: File too large");
+        assert!(named && trouble["task"].is_u64(), "{trouble}");
+    }
+    limit_files(worker, "unlimited");
+    let ended = run.end().expect_code(0);
+    let counters = ended.counters("numbers");
+    assert_eq!(counters["dead_letters"], 0, "{counters}");
+    let output = project.read("output.txt");
+    let written: std::collections::BTreeSet<usize> =
+        output.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(written.into_iter().eq(1..=10_000), "nothing is lost, and no line is cut");
+}

@@ -129,6 +129,10 @@ fn topology_files_have_limits_that_say_what_they_are() {
     let parallel = |tasks: usize| {
         format!("{SMALL}[bolts.b]\ntype = \"print\"\ninputs = [\"s\"]\nparallelism = {tasks}\n")
     };
+    let workers = |workers: usize| {
+        let topology = format!("name = \"t\"\n[topology]\nworkers = {workers}\n");
+        format!("{topology}{}", parallel(64).split_once('\n').unwrap().1)
+    };
     let nested = |depth: usize| format!("{SMALL}x = {}1{}", "[".repeat(depth), "]".repeat(depth));
     for (at, above, told) in [
         (with_tasks(9_999), with_tasks(10_000), "10001 tasks are too many: the most is 10000"),
@@ -136,6 +140,7 @@ fn topology_files_have_limits_that_say_what_they_are() {
         (with_fields(1_024), with_fields(1_025), "1025 fields are too many: the most is 1024"),
         (with_comment(16 << 20), with_comment((16 << 20) + 1), "it is larger than 16 MiB"),
         (parallel(1_024), parallel(1_025), "`parallelism` must be between 1 and 1024"),
+        (workers(64), workers(65), "`workers` must be between 1 and 64"),
     ] {
         let (fits, said) = checked(&at);
         assert!(fits && !said.contains(told), "{}", said.chars().take(500).collect::<String>());
@@ -144,4 +149,75 @@ fn topology_files_have_limits_that_say_what_they_are() {
     }
     assert!(!checked(&nested(100)).1.contains("brackets are open"));
     assert!(checked(&nested(129)).1.contains("more than 128 brackets are open here"));
+}
+
+/// The third of six tuples grows to 66 MiB before a link, the fourth to 62 MiB.
+const GROWS: &str = r#"
+name = "grows"
+[topology]
+workers = 2
+[spouts.numbers]
+type = "generate"
+config = { fields = { number = { counter = { start = 1 } } }, count = 6 }
+retry = { max = 1, backoff = "1ms..2ms", dead_letter = "dead.jsonl" }
+[bolts.make]
+python = "make.py:make"
+inputs = ["numbers"]
+outputs = ["number", "text"]
+[bolts.double]
+type = "map"
+inputs = ["make"]
+config = { set = { text = "text + text" } }
+[bolts.keep]
+type = "map"
+inputs = ["double"]
+config = { keep = ["number"], set = { size = "size(text)" } }
+[bolts.print]
+type = "print"
+inputs = ["keep"]
+"#;
+const MAKE: &str = r#"
+import galewire
+
+@galewire.bolt
+def make(number):
+    yield number, "x" * ({3: 33 << 20, 4: 31 << 20}.get(number, 1))
+"#;
+
+#[test]
+fn a_tuple_beyond_64_mebibytes_fails_before_the_link_and_the_rest_goes_on() {
+    let project = Project::new().file("topology.toml", GROWS).file("make.py", MAKE);
+    let ended = project.run(&["--json"]).expect_code(0);
+    let mut lines: Vec<_> = ended.out.lines().collect();
+    lines.sort_unstable();
+    let large = format!("4\t{}", 62 << 20);
+    assert_eq!(lines, ["1\t2", "2\t2", &large, "5\t2", "6\t2"]);
+    // Twice 33 MiB, and some bytes for the tuple around it.
+    let told = "a tuple of 692060";
+    assert!(ended.err.matches(told).count() >= 2, "{}", ended.err);
+    assert!(ended.err.contains("is larger than a link between workers takes"), "{}", ended.err);
+    let dead = project.read("dead.jsonl");
+    assert_eq!(dead.lines().count(), 1, "{dead}");
+    assert!(dead.contains(told), "{dead}");
+    assert_eq!(ended.counters("double")["dropped_by"]["too_large"], 2, "{}", ended.err);
+    assert_eq!(ended.counters("make")["restarts"], 0);
+}
+
+#[test]
+fn a_long_tmpdir_is_passed_over_for_tmp() {
+    for (length, is_used) in [(48, true), (49, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = length - folder.path().as_os_str().len() - 1;
+        let base = folder.path().join("x".repeat(missing));
+        fs::create_dir(&base).unwrap();
+        let tell = tells("os.environ['GALEWIRE_RUN']");
+        let project = project("", &tell);
+        let mut command = super::harness::galewire();
+        command.args(["run", "topology.toml"]).current_dir(project.path(""));
+        let output = command.env("TMPDIR", &base).output().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(told.starts_with(base.to_str().unwrap()), is_used, "{length}: {told}");
+        assert!(is_used || told.starts_with("/tmp/galewire-"), "{told}");
+        assert!(fs::read_dir(&base).unwrap().next().is_none(), "nothing is left there");
+    }
 }

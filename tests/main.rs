@@ -6,6 +6,7 @@ mod architecture;
 mod bad_bolts;
 #[cfg(test)]
 mod bad_citizens;
+mod bench;
 #[cfg(test)]
 mod bolt_command;
 #[cfg(test)]
@@ -57,5 +58,7 @@ mod scaffold;
 mod stall;
 #[cfg(test)]
 mod storm_scripts;
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod values;

@@ -171,8 +171,9 @@ fn a_supervisor_killed_at_any_time_of_the_start_leaves_nothing() {
 fn a_run_killed_with_all_its_workers_and_children_at_once_leaves_nothing() {
     let project = families();
     let (run, _) = start(&project, &[]);
-    // What `pkill -9 galewire` and `pkill -9 -f galewire` find.
+    // What `pkill -9 galewire` and `pkill -9 -f galewire` find: all but the guard.
     let named: Vec<i32> = run.processes("galewire");
+    assert!(!named.contains(&run.process("gw-guard")));
     assert!(named.len() >= 5, "{named:?}");
     for pid in named {
         Running::signal(pid, Signal::SIGKILL);
@@ -256,6 +257,44 @@ fn a_run_without_its_guard_leaves_nothing_where_it_ends_in_order() {
     Running::signal(run.process("gw-guard"), Signal::SIGKILL);
     Running::signal(run.pid(), Signal::SIGTERM);
     run.end().expect_code(0);
+    assert_nothing_left(&project);
+}
+
+#[test]
+fn a_run_killed_together_with_its_guard_leaves_what_its_children_had_started_to_the_next_run() {
+    let project = families();
+    let (run, born) = start(&project, &[]);
+    let family = run.family();
+    for pid in [run.process("gw-guard"), run.pid()] {
+        Running::signal(pid, Signal::SIGKILL);
+    }
+    let killed = Instant::now();
+    assert_eq!(run.end().code, None);
+    let grandchildren: Vec<i32> = born.iter().map(|one| one.pid).collect();
+    let engine = |pid: &&i32| !grandchildren.contains(pid);
+    wait_for("workers and children to be gone", || {
+        let left = family.iter().filter(engine).any(|pid| alive(*pid));
+        assert!(!left || killed.elapsed() < PROMISE, "still there: {family:?}");
+        (!left).then_some(())
+    });
+    assert_eq!(fs::read_dir(project.path("tmp")).unwrap().count(), 1, "the folder");
+    // Six were born; those that were started without the variable cannot be told from strangers later.
+    let bare = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.is_empty()
+    };
+    let unmarked: Vec<i32> = grandchildren.iter().copied().filter(bare).collect();
+    assert!(unmarked.len() >= 2, "{unmarked:?}");
+    let next = project.start(&["--json"]);
+    wait_for("the next run to begin", || (!next.told().is_empty()).then_some(()));
+    for pid in grandchildren.iter().filter(|pid| !unmarked.contains(pid)) {
+        assert!(!alive(*pid), "{pid} has the mark of the run that was killed");
+    }
+    for pid in unmarked {
+        Running::signal(pid, Signal::SIGKILL);
+    }
+    Running::signal(next.pid(), Signal::SIGKILL);
+    next.end();
     assert_nothing_left(&project);
 }
 

@@ -1,11 +1,12 @@
 //! Tuples that kill their child: found alone, tried again as often as `retry` says, put aside. The
 //! others come through, and the component outlives them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::harness::Project;
+use super::harness::{Project, Running, wait_for};
 
 const PYTHON: &str = "python = \"poison.py:Poisoned\"";
 const NODE: &str = "node = \"poison.mjs:poisoned\"";
@@ -82,11 +83,12 @@ config = {{ path = "numbers.txt" }}
             assert_eq!(last(letter)["component"], "poisoned");
             assert!(last(letter)["task"].is_u64(), "{letter}");
         }
+        // Each kills twice among others, and then alone.
         let poison = self.poison.len() as u64;
         let replayed = ended.counters("numbers")["replayed"].as_u64().unwrap();
-        assert!(replayed <= poison * (IN_FLIGHT + RETRIES + 2), "{replayed} replays");
+        assert!(replayed <= poison * (2 * IN_FLIGHT + RETRIES + 3), "{replayed} replays");
         let restarts = ended.counters("poisoned")["restarts"].as_u64().unwrap();
-        assert!(restarts <= poison * (RETRIES + 2), "{restarts} restarts");
+        assert!(restarts <= poison * (RETRIES + 3), "{restarts} restarts");
         dead
     }
 }
@@ -152,4 +154,83 @@ fn a_tuple_that_raises_is_put_aside_with_its_traceback() {
         let detail = last(&dead[0])["traceback"].as_str().unwrap_or_default();
         assert!(detail.contains(line), "{}", dead[0]);
     }
+}
+
+const STORE: &str = r#"
+import os
+import galewire
+
+@galewire.batch_bolt(size=100, within="60s")
+def store(batch, *, self):
+    with open("sizes.txt", "a") as sizes:
+        print(len(batch), file=sizes)
+    if self.config.get("poison") in [tup.number for tup in batch]:
+        os.kill(os.getpid(), 9)
+    if not os.path.exists("go"):
+        self.log.info("waits")
+        while not os.path.exists("go"):
+            pass
+    for tup in batch:
+        yield tup.number
+"#;
+
+/// A thousand tuples into batches of a hundred, which wait for a minute where they are not full.
+fn batches(config: &str) -> Project {
+    let topology = format!(
+        r#"
+name = "batches"
+[spouts.numbers]
+type = "generate"
+config = {{ fields = {{ number = {{ counter = {{ start = 1 }} }} }}, count = 1000 }}
+retry = {{ max = {RETRIES}, backoff = "1ms..5ms", dead_letter = "dead.jsonl" }}
+[bolts.store]
+python = "store.py:store"
+inputs = ["numbers"]
+outputs = ["number"]
+config = {{ {config} }}
+restart = {{ backoff = "50ms..1s" }}
+[bolts.write]
+type = "write"
+inputs = ["store"]
+config = {{ path = "numbers.txt" }}
+"#
+    );
+    Project::new().file("topology.toml", &topology).file("store.py", STORE)
+}
+
+/// How many batches there were of one tuple.
+fn singles(project: &Project) -> usize {
+    project.read("sizes.txt").lines().filter(|size| *size == "1").count()
+}
+
+fn numbers(project: &Project) -> BTreeSet<usize> {
+    project.read("numbers.txt").lines().map(|line| line.parse().unwrap()).collect()
+}
+
+#[test]
+fn after_one_kill_a_batch_bolt_goes_on_with_full_batches() {
+    let project = batches("");
+    let run = project.start(&["--json"]);
+    wait_for("the first batch", || (project.lines("sizes.txt") > 0).then_some(()));
+    // All of it is open in the child when it dies.
+    wait_for("the spout", || (run.counters("numbers")?["pending"] == 1000).then_some(()));
+    Running::signal(run.process("store.py"), Signal::SIGKILL);
+    std::fs::write(project.path("go"), "").unwrap();
+    wait_for("the end of the run", || run.has_ended().then_some(()));
+    run.end().expect_code(0);
+    assert!(numbers(&project).into_iter().eq(1..=1000));
+    assert_eq!(singles(&project), 0, "{}", project.read("sizes.txt"));
+}
+
+#[test]
+fn a_tuple_that_kills_a_batch_bolt_is_found_without_waiting_for_batches_to_fill() {
+    let project = batches("poison = 250").file("go", "");
+    let run = project.start(&["--json"]);
+    wait_for("the end of the run", || run.has_ended().then_some(()));
+    let ended = run.end().expect_code(0);
+    assert!(numbers(&project).into_iter().eq((1..=1000).filter(|number| *number != 250)));
+    assert_eq!(project.lines("dead.jsonl"), 1);
+    let restarts = ended.counters("store")["restarts"].as_u64().unwrap();
+    assert!(restarts <= RETRIES + 3, "{restarts} restarts");
+    assert!(singles(&project) > 0, "suspects come alone");
 }

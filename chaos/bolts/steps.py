@@ -98,3 +98,15 @@ class Join(galewire.BatchBolt):
 
     def process(self, tuples):
         self.emit(",".join(str(tup["number"]) for tup in tuples), f"j.{PID}")
+
+
+class Write(galewire.Bolt):
+    """A sink that is a child process."""
+
+    memory = False
+
+    def open(self):
+        self.file = open("sink-0.txt", "ab", buffering=0)
+
+    def process(self, number, path):
+        self.file.write(f"{number}\t{path}.{PID}\n".encode())

@@ -45,14 +45,6 @@ pub struct AckBatch {
     pub resets: Vec<RootId>,
 }
 
-const REASONS: [FailReason; 5] = [
-    FailReason::Explicit,
-    FailReason::Died,
-    FailReason::DiedAlone,
-    FailReason::TimedOut,
-    FailReason::WorkerLost,
-];
-
 impl AckBatch {
     /// A batch that says nothing yet.
     pub fn new(view: WorkerView) -> Self {
@@ -104,7 +96,7 @@ impl AckBatch {
         for _ in 0..reader.count()? {
             let root = RootId(reader.u64()?);
             let task = TaskId(reader.u32()?);
-            let reason = *REASONS
+            let reason = *FailReason::ALL
                 .get(usize::from(reader.byte()?))
                 .ok_or(WireError::Malformed("fail reason"))?;
             batch.fails.push(FailEntry { root, task, reason, message: reader.text()?.into() });
@@ -150,7 +142,17 @@ mod tests {
     }
 
     #[test]
-    fn reasons_keep_their_numbers() {
-        assert!(REASONS.iter().enumerate().all(|(number, reason)| *reason as usize == number));
+    fn every_reason_comes_through_under_its_number() {
+        let names: Vec<_> = FailReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let expected =
+            ["explicit", "died", "died_alone", "timed_out", "worker_lost", "shed", "restarted"];
+        assert_eq!(names, expected);
+        for reason in FailReason::ALL {
+            let mut batch = sample();
+            batch.fails[0].reason = *reason;
+            let mut bytes = Vec::new();
+            batch.encode(&mut bytes);
+            assert_eq!(AckBatch::decode(&bytes), Ok(batch), "{reason:?}");
+        }
     }
 }

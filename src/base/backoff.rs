@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::Timestamp;
 
+/// A life that lasted so many times the delay before it was a good one.
+const LONG_LIFE: u32 = 10;
+
 /// Exponential delays between a least and a greatest one, with full jitter above half.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -21,9 +24,24 @@ impl Backoff {
 
     /// The next delay; `jitter` is a random number in `0.0..1.0`.
     pub fn next_delay(&mut self, jitter: f64) -> Duration {
-        let full = self.least.saturating_mul(1_u32 << self.attempt.min(20)).min(self.greatest);
+        let full = self.full(self.attempt);
         self.attempt = self.attempt.saturating_add(1);
         full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+    }
+
+    /// Notes how long what was tried has lasted since the last delay. Ten times that delay starts again at
+    /// the least: no more than a tenth of the time is ever spent waiting, and what fails at once still
+    /// waits longer and longer.
+    pub fn lasted(&mut self, span: Duration) {
+        let before =
+            self.attempt.checked_sub(1).map_or(Duration::ZERO, |attempt| self.full(attempt));
+        if span >= before * LONG_LIFE {
+            self.reset();
+        }
+    }
+
+    fn full(&self, attempt: u32) -> Duration {
+        self.least.saturating_mul(1_u32 << attempt.min(20)).min(self.greatest)
     }
 
     /// Starts again at the least delay.
@@ -75,6 +93,18 @@ mod tests {
         assert_eq!(delays, [100, 200, 350, 350]);
         backoff.reset();
         assert_eq!(backoff.next_delay(0.0), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn what_lasted_ten_times_its_delay_starts_again_at_the_least() {
+        let millis = Duration::from_millis;
+        let mut backoff = Backoff::new(millis(100), millis(350));
+        let mut after = |life| {
+            backoff.lasted(millis(life));
+            backoff.next_delay(1.0).as_millis()
+        };
+        let lives = [0, 999, 1999, 3499, 3499, 3500, 1000];
+        assert_eq!(lives.map(&mut after), [100, 200, 350, 350, 350, 100, 100]);
     }
 
     #[test]

@@ -21,5 +21,7 @@ pub use runtime::{Job, Runtimes, Spawner, panic_text};
 pub use signal::Signal;
 pub use strays::{NotedGroup, RUN_MARK, RunMark, Swept, end_groups, end_marked};
 pub use text::beginning;
+#[cfg(test)]
+pub(crate) use time::virtual_clock;
 pub use time::{Timestamp, now, unix_millis, unix_nanos};
 pub use units::{ByteSize, UnitError, parse_duration, show_duration};

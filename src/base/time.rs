@@ -46,6 +46,10 @@ fn origin() -> Instant {
 /// The monotonic time now.
 #[inline]
 pub fn now() -> Timestamp {
+    #[cfg(test)]
+    if let Some(time) = virtual_clock::time() {
+        return time;
+    }
     Timestamp(u64::try_from(origin().elapsed().as_nanos()).unwrap_or(u64::MAX))
 }
 
@@ -61,6 +65,27 @@ pub fn unix_millis() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The clock of a simulation: whoever asks on its thread is told the time that it has set.
+#[cfg(test)]
+pub(crate) mod virtual_clock {
+    use std::cell::Cell;
+
+    use super::Timestamp;
+
+    thread_local! {
+        static TIME: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    }
+
+    /// Sets the time of this thread; `None` is the real time.
+    pub(crate) fn set(time: Option<Timestamp>) {
+        TIME.set(time);
+    }
+
+    pub(super) fn time() -> Option<Timestamp> {
+        TIME.get()
+    }
 }
 
 #[cfg(test)]

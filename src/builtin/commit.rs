@@ -217,7 +217,8 @@ impl<S: Sink> Committer<S> {
                 let reason = error.to_string();
                 let tickets = self.writing_tickets.drain(..);
                 for ticket in tickets.chain(self.gathered_tickets.drain(..)) {
-                    out.fail(ticket, &reason);
+                    // The trouble is the sink's, and says nothing about what was to be written.
+                    out.fail_as(ticket, FailKind::Restarted, &reason);
                 }
                 Err(error)
             }

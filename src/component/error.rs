@@ -81,10 +81,14 @@ pub enum FailKind {
     Explicit,
     /// Its component died while holding it together with others.
     Died,
+    /// The same, and not for the first time.
+    DiedAgain,
     /// Its component died while holding it alone, or because of it alone.
     DiedAlone,
     /// The same, and not for the first time.
     DiedAloneAgain,
+    /// Its component has to be started again, for a reason that is not the tuple's: a disk is full.
+    Restarted,
 }
 
 impl FailKind {
@@ -92,14 +96,20 @@ impl FailKind {
     pub fn of_death(flags: Flags) -> Self {
         if flags.contains(Flags::CONVICTED) { Self::DiedAloneAgain } else { Self::DiedAlone }
     }
+
+    /// How a tuple with these marks fails that was there when its component died.
+    pub fn beside_death(flags: Flags) -> Self {
+        if flags.contains(Flags::WITNESS) { Self::DiedAgain } else { Self::Died }
+    }
 }
 
 impl From<FailKind> for FailReason {
     fn from(kind: FailKind) -> Self {
         match kind {
             FailKind::Explicit => Self::Explicit,
-            FailKind::Died => Self::Died,
+            FailKind::Died | FailKind::DiedAgain => Self::Died,
             FailKind::DiedAlone | FailKind::DiedAloneAgain => Self::DiedAlone,
+            FailKind::Restarted => Self::Restarted,
         }
     }
 }

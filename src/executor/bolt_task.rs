@@ -20,7 +20,7 @@ use super::lane::{Opened, open_part};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Delivery;
 use super::mark::{Mark, MarkBoard};
-use super::pause::pause;
+use super::pause::{Step, pause};
 
 /// Tuples between two looks at control and time.
 const TURN: usize = 512;
@@ -91,29 +91,39 @@ impl BoltTask {
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
         loop {
-            self.obey();
             let at = now();
             self.housing.turn_to(Occupation::Busy, at);
-            let worked = self.turn(at);
-            if matches!(self.life, Life::GivenUp) {
-                return self.housing.close_hours();
+            match self.step(at) {
+                Step::Again => tokio::task::yield_now().await,
+                Step::Wait(deadline) => {
+                    let waits = self.waits_for();
+                    if waits != Occupation::Busy {
+                        self.housing.turn_to(waits, now());
+                    }
+                    let signal = self.housing.mailbox.signal().clone();
+                    pause(&signal, deadline, &self.housing.shop.alarms).await;
+                }
+                Step::Over => return self.housing.close_hours(),
             }
-            self.show_backlog();
-            if worked {
-                tokio::task::yield_now().await;
-                continue;
-            }
-            if self.stage == Stage::Closed && self.output.is_clear() {
-                self.housing.enter(TaskState::Ended);
-                return self.housing.close_hours();
-            }
-            let waits = self.waits_for();
-            if waits != Occupation::Busy {
-                self.housing.turn_to(waits, now());
-            }
-            let signal = self.housing.mailbox.signal().clone();
-            pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
         }
+    }
+
+    /// Obeys and takes a turn; what is to be done then.
+    pub(super) fn step(&mut self, now: Timestamp) -> Step {
+        self.obey();
+        let worked = self.turn(now);
+        if matches!(self.life, Life::GivenUp) {
+            return Step::Over;
+        }
+        self.show_backlog();
+        if worked {
+            return Step::Again;
+        }
+        if self.stage == Stage::Closed && self.output.is_clear() {
+            self.housing.enter(TaskState::Ended);
+            return Step::Over;
+        }
+        Step::Wait(self.deadline())
     }
 
     /// What it is at while its loop waits.

@@ -306,7 +306,9 @@ impl Emitter for Output {
         match kind {
             FailKind::DiedAlone => self.blame = Blame::Tuple,
             FailKind::DiedAloneAgain => self.blame = Blame::SameTuple,
-            FailKind::Explicit | FailKind::Died => {}
+            // One that is to blame is known, or there are many.
+            FailKind::DiedAgain if self.blame == Blame::Unknown => self.blame = Blame::Crowd,
+            FailKind::Explicit | FailKind::Died | FailKind::DiedAgain | FailKind::Restarted => {}
         }
         self.sums.fail(anchors, kind.into(), reason);
     }

@@ -184,12 +184,26 @@ impl Lane {
                 if self.open_part.is_empty() {
                     self.open_part.push(PART_TUPLES);
                 }
+                let start = self.open_part.len();
                 put_tuple(&tuple, &mut self.open_part);
+                if self.open_count > 0 && self.open_part.len() - start >= PART_BYTES {
+                    self.set_apart(start);
+                }
                 self.open_count += 1;
                 self.open_bytes = self.open_part.len();
                 self.open_bytes >= PART_BYTES
             }
         }
+    }
+
+    /// A large tuple goes alone: where no link takes it, those before it are not refused with it.
+    fn set_apart(&mut self, start: usize) {
+        let large = self.open_part.split_off(start);
+        self.open_bytes = start;
+        self.close();
+        self.open_part = Vec::with_capacity(large.len() + 1);
+        self.open_part.push(PART_TUPLES);
+        self.open_part.extend_from_slice(&large);
     }
 
     /// Puts a mark behind everything on the lane.
@@ -318,6 +332,8 @@ pub(crate) fn open_part(bytes: &[u8]) -> Result<Opened, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use crate::base::StreamIdx;
     use crate::tuple::Value;
 
@@ -352,6 +368,54 @@ mod tests {
             }
         }
         assert_eq!(seen, ["1", "2", "3", "drain", "4"]);
+        assert_eq!(lane.waiting_bytes(), 0);
+    }
+
+    /// Takes parts of up to 100,000 bytes.
+    #[derive(Default)]
+    struct Narrow(Mutex<Vec<Vec<u8>>>);
+
+    impl RemoteLink for Narrow {
+        fn try_send(&self, _task: TaskId, part: Vec<u8>, _: &Signal) -> Result<(), Refused> {
+            if part.len() > 100_000 {
+                return Err(Refused::TooLarge(part));
+            }
+            self.0.lock().unwrap().push(part);
+            Ok(())
+        }
+
+        fn try_send_acks(&self, _: TaskId, _: Vec<u8>, _: &Signal) -> Result<(), Refused> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_tuple_that_no_link_takes_takes_no_other_with_it() {
+        // What stood in one part with it once failed with it.
+        let signal = Signal::new();
+        let link = Arc::new(Narrow::default());
+        let way = Destination::Remote(WorkerSlot(1), Arc::clone(&link) as Arc<dyn RemoteLink>);
+        let mut lane = Lane::new(TaskId(2), way, 300);
+        let mut too_large = Vec::new();
+        for number in 0..5 {
+            let mut tuple = tuple(number);
+            if number == 2 {
+                tuple.values.push(Value::from("x".repeat(200_000)));
+            }
+            if lane.push(tuple) {
+                too_large.extend(lane.flush(&signal).too_large);
+            }
+        }
+        too_large.extend(lane.flush(&signal).too_large);
+        let numbers = |parts: &[Vec<u8>]| -> Vec<String> {
+            let opened = parts.iter().flat_map(|part| match open_part(part) {
+                Ok(Opened::Tuples(tuples)) => tuples,
+                _ => panic!("tuples"),
+            });
+            opened.map(|tuple| tuple.values[0].to_json()).collect()
+        };
+        assert_eq!(numbers(&too_large), ["2"]);
+        assert_eq!(numbers(&link.0.lock().unwrap()), ["0", "1", "3", "4"]);
         assert_eq!(lane.waiting_bytes(), 0);
     }
 

@@ -10,6 +10,8 @@ pub(crate) enum Blame {
     /// Nobody can tell.
     #[default]
     Unknown,
+    /// One of many tuples, among which are some that were there at a death before.
+    Crowd,
     /// One tuple, for the first time as far as is known.
     Tuple,
     /// A tuple that it died of before.
@@ -68,7 +70,7 @@ impl Restarts {
         self.started = now;
     }
 
-    /// Decides after a failure. A life longer than the greatest back-off starts the back-off anew.
+    /// Decides after a failure. A long life starts the back-off anew.
     pub(crate) fn after(
         &mut self,
         error: &ComponentError,
@@ -81,9 +83,7 @@ impl Restarts {
             Recovery::EndRun => return Verdict::EndRun(error.message.clone()),
             Recovery::Restart => {}
         }
-        if now.since(self.started) > self.policy.backoff_greatest {
-            self.backoff.reset();
-        }
+        self.backoff.lasted(now.since(self.started));
         if !self.afford(death, now) {
             let span = crate::base::show_duration(self.policy.within);
             let times = match self.policy.max {
@@ -96,7 +96,7 @@ impl Restarts {
     }
 
     /// Whether the component may go on. A death that one tuple is to blame for is that tuple's: it
-    /// costs nothing, and neither does the one among many that made the tuple a suspect. But where one
+    /// costs nothing, and neither do the two among many that made the tuple a suspect. But where one
     /// tuple after the other is deadly and none is acked, it is the component.
     fn afford(&mut self, death: Death, now: Timestamp) -> bool {
         if death.progress {
@@ -108,7 +108,8 @@ impl Restarts {
                 self.deadly += 1;
                 self.budget.refund();
             }
-            Blame::SameTuple => {}
+            // What was there twice is given alone from now on, so there are few of these.
+            Blame::Crowd | Blame::SameTuple => {}
         }
         self.backoff.reset();
         self.deadly <= self.policy.max
@@ -179,10 +180,11 @@ mod tests {
     fn tuples_that_kill_do_not_use_up_the_restarts() {
         let mut restarts = Restarts::new(policy());
         let crowd = Death { blame: Blame::Unknown, progress: true };
+        let crowd_again = Death { blame: Blame::Crowd, progress: true };
         let alone = Death { blame: Blame::Tuple, progress: true };
         let again = Death { blame: Blame::SameTuple, progress: false };
         for _ in 0..10 {
-            for death in [crowd, alone] {
+            for death in [crowd, crowd_again, alone] {
                 let verdicts = deaths(&mut restarts, death, 1);
                 assert!(matches!(verdicts[0], Verdict::Restart(_)), "{verdicts:?}");
             }

@@ -188,6 +188,14 @@ impl Mailbox {
         }
     }
 
+    /// Bytes and deliveries that wait and came from tasks of the same worker.
+    #[cfg(test)]
+    pub(crate) fn local_load(&self) -> (usize, usize) {
+        let inside = self.lock();
+        let local = |queued: &&Queued| matches!(queued.delivery, Delivery::Tuples(_));
+        (inside.local_bytes, inside.data.iter().filter(local).count())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -22,6 +22,8 @@ mod spout_task;
 mod wiring;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod tests;
 
 pub use housing::{

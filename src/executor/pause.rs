@@ -4,6 +4,17 @@ use std::time::Duration;
 
 use crate::base::{Alarms, Signal, Timestamp, now};
 
+/// What a loop does after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There may be more to do at once.
+    Again,
+    /// It waits for its doorbell, at most until then.
+    Wait(Option<Timestamp>),
+    /// It ends.
+    Over,
+}
+
 /// Waits shorter than this need the fine clock.
 const FINE: Duration = Duration::from_millis(20);
 

@@ -86,8 +86,8 @@ impl Replays {
     }
 
     /// Takes a failed message. What its component did itself (a fail, a death while alone, a
-    /// time-out) or was done as the file says (a tuple shed) spends the budget and backs off; what befell it (another tuple's death, a lost
-    /// worker) does neither.
+    /// time-out) or was done as the file says (a tuple shed) spends the budget and backs off; what befell
+    /// it (another tuple's death, a lost worker, a disk that is full) does neither.
     pub(crate) fn failed(
         &mut self,
         mut kept: Kept,
@@ -100,14 +100,15 @@ impl Replays {
             | FailReason::DiedAlone
             | FailReason::TimedOut
             | FailReason::Shed => true,
-            FailReason::Died | FailReason::WorkerLost => false,
+            FailReason::Died | FailReason::WorkerLost | FailReason::Restarted => false,
         };
-        if matches!(reason, FailReason::Died | FailReason::DiedAlone) {
-            kept.flags = kept.flags.union(Flags::SUSPECT);
-        }
-        if reason == FailReason::DiedAlone {
-            kept.flags = kept.flags.union(Flags::CONVICTED);
-        }
+        kept.flags = kept.flags.union(match reason {
+            // Most deaths are nobody's fault, so what was there once goes on in company.
+            FailReason::Died if kept.flags.contains(Flags::WITNESS) => Flags::SUSPECT,
+            FailReason::Died => Flags::WITNESS,
+            FailReason::DiedAlone => Flags::SUSPECT.union(Flags::CONVICTED),
+            _ => Flags::default(),
+        });
         kept.failures += 1;
         kept.spent += u32::from(spends);
         if !kept.is_letter && self.policy.max.is_some_and(|max| kept.spent > max) {
@@ -206,12 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn what_befell_a_message_costs_it_nothing_but_marks_it_suspect() {
+    fn what_befell_a_message_costs_it_nothing_and_makes_it_suspect_the_second_time() {
         let mut replays = replays(Some(0));
-        for reason in [FailReason::Died, FailReason::WorkerLost] {
-            assert_eq!(replays.failed(kept(1), reason, Timestamp(5), 1.0), Fate::Retry);
-            let again = replays.due(Timestamp(5)).unwrap();
-            assert_eq!(again.flags.contains(Flags::SUSPECT), reason == FailReason::Died);
+        let unharmed = [FailReason::WorkerLost, FailReason::Restarted];
+        let mut message = kept(1);
+        for (reason, flags) in [
+            (unharmed[0], Flags::default()),
+            (unharmed[1], Flags::default()),
+            (FailReason::Died, Flags::WITNESS),
+            (unharmed[0], Flags::WITNESS),
+            (FailReason::Died, Flags::WITNESS.union(Flags::SUSPECT)),
+        ] {
+            assert_eq!(replays.failed(message, reason, Timestamp(5), 1.0), Fate::Retry);
+            message = replays.due(Timestamp(5)).unwrap();
+            assert_eq!((message.flags, message.spent), (flags, 0), "{reason:?}");
         }
         let fate = replays.failed(kept(1), FailReason::DiedAlone, Timestamp(5), 1.0);
         let Fate::DeadLetter(kept) = fate else { panic!("{fate:?}") };

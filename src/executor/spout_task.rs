@@ -3,6 +3,7 @@
 mod burial;
 mod paused;
 mod roots;
+mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,12 +18,11 @@ use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
 use super::emit::Output;
-use super::hours::Occupation;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Control;
 use super::mark::Mark;
-use super::pause::{pause, sooner};
+use super::pause::sooner;
 use super::replay::{Kept, Replays};
 use super::spout_emit::SpoutOutput;
 use burial::Burials;
@@ -103,68 +103,20 @@ impl SpoutTask {
         }
     }
 
-    /// Runs until the task has ended or is given up.
-    pub(crate) async fn run(mut self) {
-        loop {
-            self.obey();
-            let at = now();
-            self.housing.turn_to(Occupation::Busy, at);
-            let worked = self.turn(at);
-            match self.life {
-                Life::GivenUp => return self.housing.close_hours(),
-                _ if worked => {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-                _ => {}
-            }
-            if self.stage == Stage::Closed && self.output.is_clear() {
-                self.housing.enter(TaskState::Ended);
-                return self.housing.close_hours();
-            }
-            let waits = self.waits_for();
-            if waits != Occupation::Busy {
-                self.housing.turn_to(waits, now());
-            }
-            let signal = self.housing.mailbox.signal().clone();
-            let rung = pause(&signal, self.deadline(), &self.housing.shop.alarms).await;
-            if rung && now() < self.ask_at {
-                // Rung before its time: something may have arrived.
-                self.ask_at = Timestamp::default();
-            }
-        }
-    }
-
-    /// What it is at while its loop waits.
-    pub(super) fn waits_for(&self) -> Occupation {
-        let Life::Open(spout) = &self.life else {
-            return Occupation::Idle;
-        };
-        let producing = self.input.active && self.stage == Stage::Producing;
-        if !self.output.has_room() || producing && self.pending() >= self.housing.max_pending {
-            Occupation::Blocked
-        } else if producing && !spout.ready() {
-            // Its child has been asked.
-            Occupation::Busy
-        } else {
-            Occupation::Idle
-        }
-    }
-
-    pub(super) fn obey(&mut self) {
+    pub(super) fn obey(&mut self, now: Timestamp) {
         for control in self.housing.mailbox.take_control() {
             match control {
                 Control::Activate => self.activate(),
                 Control::StopInput => self.stop_input(),
                 Control::Pause => self.pause(),
-                Control::Resume => self.resume(now()),
+                Control::Resume => self.resume(now),
                 Control::ShowStacks | Control::Restart(_) => {}
                 Control::End => self.stage = self.stage.max(Stage::Closing),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
                 Control::PeerLost(slot, view) => {
                     self.output.peer_lost(slot, view);
                     for (_, kept) in self.ledger.fail_touched(Touched::worker(slot)) {
-                        self.give_again(kept, roots::WORKER_LOST, now());
+                        self.give_again(kept, roots::WORKER_LOST, now);
                     }
                 }
             }
@@ -211,11 +163,14 @@ impl SpoutTask {
         worked |= self.produce(now);
         self.settle_done();
         self.settle_shed(now);
+        // A letter that is written makes room for a message.
+        let letters = self.burials.len();
         self.write_letters(now);
+        worked |= self.burials.len() < letters;
         let full = !self.output.has_room();
         self.output.flush();
         self.save_position(now);
-        self.pass_marks();
+        self.pass_marks(now);
         self.housing.counters.pending.store(self.pending() as u64, Relaxed);
         // Nobody rings for room that there is already.
         worked || full && self.output.has_room()
@@ -416,7 +371,7 @@ impl SpoutTask {
         }
     }
 
-    fn pass_marks(&mut self) {
+    fn pass_marks(&mut self, now: Timestamp) {
         if self.stage == Stage::Exhausted && self.pending() == 0 {
             self.housing.enter(TaskState::Drained);
         }
@@ -425,7 +380,7 @@ impl SpoutTask {
             let progress = self.tell(|spout| spout.close());
             if progress != Some(Progress::Pending) {
                 self.next_save = Timestamp::default();
-                self.save_position(now());
+                self.save_position(now);
                 self.output.mark(Mark::End);
                 self.stage = Stage::Closed;
             }

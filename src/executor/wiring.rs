@@ -50,6 +50,15 @@ pub struct Wiring<'a> {
 
 /// Makes and starts every task of a worker. Spouts produce nothing before they are activated.
 pub fn start_tasks(wiring: &Wiring<'_>, executors: &Spawner) -> Vec<TaskHandle> {
+    let start = |(handle, task): (TaskHandle, TaskLoop)| {
+        task.start(executors);
+        handle
+    };
+    make_tasks(wiring).into_iter().map(start).collect()
+}
+
+/// Makes every task of a worker.
+pub(crate) fn make_tasks(wiring: &Wiring<'_>) -> Vec<(TaskHandle, TaskLoop)> {
     let plan = wiring.plan;
     let limit = plan.settings.mailbox.as_usize();
     let mailboxes: BTreeMap<TaskId, Arc<Mailbox>> = plan
@@ -64,11 +73,23 @@ pub fn start_tasks(wiring: &Wiring<'_>, executors: &Spawner) -> Vec<TaskHandle> 
     );
     let conf = Arc::new(wiring.conf.clone());
     plan.tasks_on(wiring.slot)
-        .map(|task| {
-            let parts = Parts { wiring, task, mailboxes: &mailboxes };
-            parts.start(&tasks, &conf, executors)
-        })
+        .map(|task| Parts { wiring, task, mailboxes: &mailboxes }.make(&tasks, &conf))
         .collect()
+}
+
+/// The loop of a task.
+pub(crate) enum TaskLoop {
+    Spout(Box<SpoutTask>),
+    Bolt(Box<BoltTask>),
+}
+
+impl TaskLoop {
+    fn start(self, executors: &Spawner) {
+        match self {
+            Self::Spout(task) => executors.spawn(Job::Vital("spout task"), task.run()),
+            Self::Bolt(task) => executors.spawn(Job::Vital("bolt task"), task.run()),
+        };
+    }
 }
 
 struct Parts<'a> {
@@ -78,12 +99,11 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn start(
+    fn make(
         &self,
         tasks: &Arc<Vec<(TaskId, String)>>,
         conf: &Arc<serde_json::Map<String, serde_json::Value>>,
-        executors: &Spawner,
-    ) -> TaskHandle {
+    ) -> (TaskHandle, TaskLoop) {
         let Wiring { plan, registry, shop, .. } = self.wiring;
         let component = plan.component(self.task.component);
         let mailbox = Arc::clone(&self.mailboxes[&self.task.id]);
@@ -106,15 +126,11 @@ impl Parts<'_> {
             hours: Hours::default(),
         };
         let output = self.output(&housing);
-        match role {
-            Role::Spout => {
-                executors.spawn(Job::Vital("spout task"), SpoutTask::new(housing, output).run());
-            }
-            Role::Bolt => {
-                executors.spawn(Job::Vital("bolt task"), BoltTask::new(housing, output).run());
-            }
-        }
-        handle
+        let task = match role {
+            Role::Spout => TaskLoop::Spout(Box::new(SpoutTask::new(housing, output))),
+            Role::Bolt => TaskLoop::Bolt(Box::new(BoltTask::new(housing, output))),
+        };
+        (handle, task)
     }
 
     fn context(

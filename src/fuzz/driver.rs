@@ -12,7 +12,7 @@ use crate::base::{now, panic_text};
 use super::counting::peak_of;
 
 /// So many times as many mutations where somebody has the time:
-/// `cargo test --release --lib fuzz:: -- --ignored`.
+/// `cargo test --release --lib for_minutes -- --ignored`.
 const MANY: usize = 500;
 /// No input grows beyond this.
 const LONGEST: usize = 32 << 10;
@@ -217,6 +217,21 @@ impl Target {
         assert!(took < HANGS, "{took:?} for {} bytes: {}", input.len(), self.keep(input));
     }
 
+    /// Hands the corpus and the words to `cargo fuzz`: `make fuzz` reads them there.
+    fn write_seeds(&self) {
+        let folder = root().join("target/fuzz").join(self.name);
+        fs::create_dir_all(&folder).unwrap();
+        for (number, seed) in self.corpus().iter().enumerate() {
+            fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
+        }
+        let escaped = |word: &&str| {
+            let bytes: String = word.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+            format!("\"{bytes}\"\n")
+        };
+        let words: String = self.words.iter().map(escaped).collect();
+        fs::write(folder.with_extension("dict"), words).unwrap();
+    }
+
     /// Keeps an input that was found to be wanting.
     fn keep(&self, input: &[u8]) -> String {
         let path =
@@ -393,6 +408,12 @@ macro_rules! targets {
             #[ignore = "runs for minutes, with another seed each time"]
             fn holds_for_minutes() {
                 $target.drive($target.cases * MANY, fastrand::u64(..));
+            }
+
+            #[test]
+            #[ignore = "writes what cargo fuzz begins with"]
+            fn seeds_are_written() {
+                $target.write_seeds();
             }
         }
     )*};

@@ -63,6 +63,8 @@ reasons! {
         WorkerLost = "worker_lost",
         /// An input with `on_full = "shed"` was full.
         Shed = "shed",
+        /// A component held the tuple that had to be started again for a reason of its own.
+        Restarted = "restarted",
     }
 }
 

@@ -26,8 +26,11 @@ mod session;
 mod shell;
 mod shell_bolt;
 mod shell_spout;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod spawn;
 mod stacks;
+mod stderr_lines;
 mod talk;
 #[cfg(test)]
 mod tests;

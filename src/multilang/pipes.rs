@@ -57,9 +57,7 @@ impl Ended {
 struct State {
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,
-    output_read: u64,
     output_ended: bool,
-    reader_waits_for_space: bool,
     urgent: VecDeque<Vec<u8>>,
     data: VecDeque<Vec<u8>>,
     /// The rest of what was written in part: goes before everything.
@@ -272,6 +270,11 @@ impl Pipes {
         self.lock().signalled = true;
     }
 
+    /// Whether the child was to end by itself, and had not given it up before.
+    pub(super) fn was_asked_to_stop(&self) -> bool {
+        *self.wish.borrow() == Wish::Stop && self.lock().closed.is_none()
+    }
+
     pub(super) fn wishes(&self) -> watch::Receiver<Wish> {
         self.wish.subscribe()
     }
@@ -284,9 +287,8 @@ impl Pipes {
     pub(super) async fn output_space(&self) {
         loop {
             {
-                let mut state = self.lock();
+                let state = self.lock();
                 let free = state.output_bytes < CHILD_OUTPUT_BYTES || state.orphaned;
-                state.reader_waits_for_space = !free;
                 if free {
                     return;
                 }
@@ -297,7 +299,6 @@ impl Pipes {
 
     pub(super) fn put_output(&self, chunk: &[u8]) {
         let mut state = self.lock();
-        state.output_read += chunk.len() as u64;
         if !state.orphaned {
             state.output_bytes += chunk.len();
             state.output.push_back(chunk.to_vec());
@@ -321,15 +322,6 @@ impl Pipes {
 
     fn output_has_ended(&self) -> bool {
         self.lock().output_ended
-    }
-
-    pub(super) fn reader_waits_for_space(&self) -> bool {
-        self.lock().reader_waits_for_space
-    }
-
-    /// Bytes of output that were read so far.
-    pub(super) fn output_read(&self) -> u64 {
-        self.lock().output_read
     }
 
     /// The next bytes for the child; `None` when its input ends.

@@ -3,7 +3,7 @@
 //! The only file of this module that touches processes. It never looks into the bytes.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,23 +23,26 @@ use super::gather::{self, Gather};
 use super::inlet::Step;
 use super::pipes::{Ended, Pipes, Wish};
 use super::spawn::spawn;
+use super::stderr_lines::StderrLines;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
 /// How often the component's loop is rung, so that it can look at its time-outs.
 const PULSE: Duration = Duration::from_millis(250);
-/// How long the pipes of a dead child may stay open in the hands of its own children.
+/// How long the processes of a child that has ended as it was asked to may go on talking.
 const LEFTOVERS: Duration = Duration::from_millis(500);
 /// How long the processes of a dead child that have left its group may take to be gone.
 const STRAYS: Duration = Duration::from_millis(500);
 /// More than this a pipe never holds: what comes behind it, a dead child has not written.
-const LARGEST_PIPE: u64 = 1 << 20;
+const LARGEST_PIPE: usize = 1 << 20;
 /// How often it is looked whether a large message has room in the pipe …
 const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// … and how many times.
 const MAX_WAITS: u32 = 1000;
-/// A longer line of stderr is cut into lines of this length.
-const MAX_STDERR_LINE: usize = 16 << 10;
+/// How many dead children's processes are being ended.
+static SWEEPS: AtomicU64 = AtomicU64::new(0);
+/// How often it is looked whether they are.
+const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 
 /// A running child, or one that is being started. Dropping it kills the whole process group.
 #[derive(Debug)]
@@ -58,6 +61,12 @@ impl Process {
     ) -> Self {
         let job = run(command, grace, pipes.clone(), io.clone(), reporter);
         io.spawn(Job::Owned("child process"), job);
+        Self { pipes }
+    }
+
+    /// A process of the simulator: somebody else moves the bytes.
+    #[cfg(test)]
+    pub(super) fn scripted(pipes: Arc<Pipes>) -> Self {
         Self { pipes }
     }
 
@@ -94,6 +103,11 @@ async fn run(
     reporter: Reporter,
 ) {
     let mark = RunMark::of_run(&command.run_dir).worker(std::process::id()).child(next_life());
+    // What an earlier life has left may hold a file or a port that this one wants.
+    let until = now() + STRAYS;
+    while SWEEPS.load(Ordering::Acquire) > 0 && now() < until {
+        sleep(SWEEP_PAUSE).await;
+    }
     let mut child = match spawn(&command, &mark) {
         Ok(child) => child,
         Err(error) => {
@@ -108,13 +122,14 @@ async fn run(
     if let Err(error) = &noted {
         tracing::debug!(%error, "a child's group is not noted");
     }
-    let reader = child
-        .stdout
-        .take()
-        .map(|stdout| io.spawn(Job::Owned("child stdout"), read_output(stdout, pipes.clone())));
+    let death = watch::Sender::new(false);
+    let reader = child.stdout.take().map(|stdout| {
+        let job = read_output(stdout, pipes.clone(), death.subscribe());
+        io.spawn(Job::Owned("child stdout"), job)
+    });
     let told = reporter.clone();
     let mut stderr = child.stderr.take().map(|stderr| {
-        let job = read_stderr(stderr, group.0, pipes.clone(), reporter);
+        let job = read_stderr(stderr, group.0, pipes.clone(), reporter, death.subscribe());
         io.spawn(Job::Owned("child stderr"), job)
     });
     let writer = child.stdin.take().map(|stdin| {
@@ -127,22 +142,53 @@ async fn run(
     let status = wait(&mut child, &group, grace, &pipes, &told).await;
     pipes.set_pid(None);
     pipes.break_input();
-    clear_leftovers(&group, &pipes).await;
+    hear_out(&group, &pipes, &death).await;
     if let Some(stderr) = &mut stderr {
-        // Its last words explain its death. Who holds the pipe open now has left the group.
+        // Its last words explain its death.
         let read = timeout(LEFTOVERS, stderr).await.is_ok();
         tracing::trace!(read, "the rest of stderr");
     }
     std::mem::forget(group); // All of it is dead and reaped, or has left the group.
     drop(noted);
-    end_strays(mark, &io, &told).await;
+    // Its successor waits for the sweep; its tuples need not.
+    let sweep = Sweep::begin();
+    match status {
+        Ok(status) => pipes.end(Ended::Exited(status)),
+        Err(error) => pipes.end(Ended::NotStarted(error)),
+    }
     let jobs = [reader, stderr, writer];
     for job in jobs.iter().flatten() {
         job.abort();
     }
-    match status {
-        Ok(status) => pipes.end(Ended::Exited(status)),
-        Err(error) => pipes.end(Ended::NotStarted(error)),
+    end_strays(mark, &io, &told).await;
+    drop(sweep);
+}
+
+/// The child is gone: ends its group, and sees that what it wrote is read to its end.
+async fn hear_out(group: &Group, pipes: &Pipes, death: &watch::Sender<bool>) {
+    if pipes.was_asked_to_stop() {
+        let ended = timeout(LEFTOVERS, pipes.output_ended()).await.is_ok();
+        tracing::trace!(ended, "the output of a child that was stopped");
+    }
+    signal_group(group.0, Signal::SIGKILL);
+    // What it wrote is in the pipes by now, whoever else holds them: that is read, and no more.
+    death.send_replace(true);
+    pipes.output_ended().await;
+}
+
+/// As long as it lives, no child is started.
+struct Sweep;
+
+impl Sweep {
+    fn begin() -> Self {
+        SWEEPS.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        SWEEPS.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -259,41 +305,51 @@ impl Ladder {
     }
 }
 
-/// Sees to it that the output ends although grandchildren may hold the pipe.
-async fn clear_leftovers(group: &Group, pipes: &Pipes) {
-    if timeout(LEFTOVERS, pipes.output_ended()).await.is_ok() {
-        signal_group(group.0, Signal::SIGKILL);
-        return;
+/// A pipe that may be read, and whose contents can be counted.
+trait Pipe: AsyncRead + AsFd + Unpin {}
+
+impl<P: AsyncRead + AsFd + Unpin> Pipe for P {}
+
+/// Reads what comes next, as long as the child is alive; then what is in the pipe, and 0 behind that,
+/// although an heir of the child may hold the pipe open.
+async fn read_some(
+    pipe: &mut impl Pipe,
+    buffer: &mut [u8],
+    death: &mut watch::Receiver<bool>,
+) -> io::Result<usize> {
+    tokio::select! {
+        count = pipe.read(buffer) => return count,
+        () = died(death) => {}
     }
-    signal_group(group.0, Signal::SIGKILL);
-    let at_death = pipes.output_read();
-    loop {
-        let before = pipes.output_read();
-        let ended = timeout(LEFTOVERS, pipes.output_ended()).await.is_ok();
-        let (now, waits) = (pipes.output_read(), pipes.reader_waits_for_space());
-        if ended || is_read_up(at_death, before, now, waits) {
-            break;
-        }
+    match rustix::io::ioctl_fionread(&*pipe) {
+        Ok(0) => Ok(0),
+        // It does not wait: there is something, and nobody else reads.
+        Ok(_) => pipe.read(buffer).await,
+        Err(error) => Err(error.into()),
     }
-    pipes.end_output();
 }
 
-/// Whether all that a dead child wrote was read, although the pipe is still open: what is in it is
-/// read to its end, however slow the component is.
-fn is_read_up(at_death: u64, before: u64, now: u64, waits_for_space: bool) -> bool {
-    now - at_death > LARGEST_PIPE || now == before && !waits_for_space
+async fn died(death: &mut watch::Receiver<bool>) {
+    // An error means that the job is gone that waits for the child, and the child with it.
+    let _ = death.wait_for(|dead| *dead).await;
 }
 
-async fn read_output(mut stdout: impl AsyncRead + Unpin, pipes: Arc<Pipes>) {
+async fn read_output(mut stdout: impl Pipe, pipes: Arc<Pipes>, mut death: watch::Receiver<bool>) {
     let mut buffer = vec![0; CHUNK];
     let mut gather = Gather::new(now());
+    let mut behind_death = 0;
     loop {
         pipes.output_space().await;
-        match stdout.read(&mut buffer).await {
+        match read_some(&mut stdout, &mut buffer, &mut death).await {
             Ok(0) => break,
             Ok(count) => {
                 pipes.put_output(&buffer[..count]);
-                if gather.read(count, now()) && pipes.is_patient() {
+                if *death.borrow() {
+                    behind_death += count;
+                    if behind_death > LARGEST_PIPE {
+                        break; // Somebody else writes now.
+                    }
+                } else if gather.read(count, now()) && pipes.is_patient() {
                     sleep(gather::PAUSE).await;
                 }
             }
@@ -343,13 +399,15 @@ async fn write_whole(stdin: &mut ChildStdin, bytes: &[u8], pipes: &Pipes) -> io:
 }
 
 async fn read_stderr(
-    mut stderr: impl AsyncRead + Unpin,
+    mut stderr: impl Pipe,
     pid: u32,
     pipes: Arc<Pipes>,
     reporter: Reporter,
+    mut death: watch::Receiver<bool>,
 ) {
+    let mut behind_death = 0;
     let mut buffer = vec![0; CHUNK];
-    let mut rest: Vec<u8> = Vec::new();
+    let mut lines = StderrLines::default();
     let say = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
         let line = line.trim_end();
@@ -359,38 +417,78 @@ async fn read_stderr(
         }
     };
     loop {
-        let count = match stderr.read(&mut buffer).await {
+        let count = match read_some(&mut stderr, &mut buffer, &mut death).await {
             Ok(0) => break,
+            Ok(_) if behind_death > LARGEST_PIPE => break,
             Ok(count) => count,
             Err(error) => {
                 tracing::warn!(%error, "could not read a child's stderr");
                 break;
             }
         };
-        rest.extend_from_slice(&buffer[..count]);
-        let mut start = 0;
-        while let Some(end) = memchr::memchr(b'\n', &rest[start..]) {
-            say(&rest[start..start + end]);
-            start += end + 1;
-        }
-        rest.drain(..start);
-        if rest.len() >= MAX_STDERR_LINE {
-            say(&rest);
-            rest.clear();
-        }
+        behind_death += if *death.borrow() { count } else { 0 };
+        lines.push(&buffer[..count], say);
     }
-    say(&rest);
+    lines.finish(say);
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::unix::pipe::pipe;
+
+    use crate::base::Signal as Doorbell;
+
     use super::*;
 
-    #[test]
-    fn c46_what_a_dead_child_wrote_is_read_however_slow_its_reader_is() {
-        assert!(!is_read_up(0, 100, 100, true), "the component has no room");
-        assert!(!is_read_up(0, 100, 200, false), "it is being read");
-        assert!(is_read_up(0, 100, 100, false), "nothing comes any more");
-        assert!(is_read_up(0, 100, LARGEST_PIPE + 1, false), "somebody else writes now");
+    #[tokio::test]
+    async fn c46_what_a_dead_child_wrote_is_read_although_an_heir_holds_its_pipe() {
+        let (mut heir, stdout) = pipe().unwrap();
+        let pipes = Arc::new(Pipes::new(Doorbell::new()));
+        let (death, dead) = watch::channel(false);
+        let words = vec![b'x'; 60 << 10];
+        heir.write_all(&words).await.unwrap();
+        death.send_replace(true);
+        read_output(stdout, pipes.clone(), dead).await;
+        let read: usize = std::iter::from_fn(|| pipes.take_output()).map(|chunk| chunk.len()).sum();
+        assert_eq!(read, words.len());
+    }
+
+    #[tokio::test]
+    async fn c46_what_a_dead_child_wrote_is_read_however_slow_its_reader_is() {
+        let (mut heir, stdout) = pipe().unwrap();
+        let pipes = Arc::new(Pipes::new(Doorbell::new()));
+        let (death, dead) = watch::channel(false);
+        // The component has no room: what is in the pipe stays there for now.
+        let full = vec![b'y'; crate::component::CHILD_OUTPUT_BYTES];
+        pipes.put_output(&full);
+        heir.write_all(b"last words").await.unwrap();
+        death.send_replace(true);
+        let reader = read_output(stdout, pipes.clone(), dead);
+        let component = async {
+            let ended = timeout(ROOM_PAUSE, pipes.output_ended()).await;
+            assert!(ended.is_err(), "nobody has taken anything yet");
+            std::iter::from_fn(|| pipes.take_output()).map(|chunk| chunk.len()).sum::<usize>()
+        };
+        let ((), taken) = tokio::join!(reader, component);
+        assert_eq!(taken, full.len());
+        assert_eq!(pipes.take_output().unwrap(), b"last words");
+    }
+
+    #[tokio::test]
+    async fn an_heir_that_goes_on_writing_is_not_listened_to_for_ever() {
+        let (mut heir, stdout) = pipe().unwrap();
+        let pipes = Arc::new(Pipes::new(Doorbell::new()));
+        let (death, dead) = watch::channel(false);
+        pipes.orphan(); // Takes everything at once.
+        death.send_replace(true);
+        let mut written = 0;
+        let flood = async {
+            while let Ok(count) = heir.write(&[b'x'; 4096]).await {
+                written += count;
+            }
+        };
+        // It ends when the reader has let the pipe go.
+        tokio::join!(read_output(stdout, pipes.clone(), dead), flood);
+        assert!(written <= LARGEST_PIPE + 2 * CHUNK, "{written}");
     }
 }

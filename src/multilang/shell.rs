@@ -37,6 +37,10 @@ impl Life {
         options: &CommandOptions,
         context: &Context,
     ) -> Result<(Self, Vec<u8>), ComponentError> {
+        #[cfg(test)]
+        if let Some(process) = super::simulated::start(context) {
+            return Ok(Self::scripted(options, context, process));
+        }
         let sdk = sdk::unpack(&context.run_dir)
             .map_err(|error| ComponentError::restart(error.to_string()))?;
         let pid_dir = pid_dir(context);
@@ -56,6 +60,16 @@ impl Life {
         let trace = options.trace.then(|| Trace::new(options.protocol, context.reporter.clone()));
         let life = Self { component: context.component.clone(), command, process, trace };
         Ok((life, handshake))
+    }
+
+    /// A life whose child is a script of the simulator.
+    #[cfg(test)]
+    fn scripted(options: &CommandOptions, context: &Context, process: Process) -> (Self, Vec<u8>) {
+        let offer = options.offers_batch().then_some(BatchLimits::OFFER);
+        let handshake = handshake(context, &options.config, offer, &context.run_dir);
+        let command = CommandLine::new(options, context, &context.run_dir);
+        let component = context.component.clone();
+        (Self { component, command, process, trace: None }, handshake)
     }
 
     /// The oldest chunk of output that was not taken yet.

@@ -176,12 +176,14 @@ impl Coordinator {
                 self.note_mended(task, state, now, effects);
             }
             FromWorker::Report { tasks, rss } => {
+                let message_timeout = self.plan.settings.message_timeout;
+                self.slots[slot.index()].report(now, message_timeout);
                 self.slots[slot.index()].rss = rss;
                 for report in tasks {
                     self.stalls.note(&report, now);
                     self.tasks.report(report);
                 }
-                self.share_congestion(effects);
+                self.share_congestion(now, effects);
             }
             FromWorker::Failed { task, reason, detail, lost_memory } => {
                 if lost_memory {

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::base::{RunMark, end_marked};
+
 use super::guard::Guard;
 
 /// How often its removal is tried again, and after which pause.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long the processes of a run that was killed with its guard may take to be gone.
+const SWEEP: Duration = Duration::from_millis(500);
 
 /// Every run folder's name starts with this.
 const PREFIX: &str = "galewire-";
@@ -82,8 +86,9 @@ impl Drop for RunDir {
     }
 }
 
-/// Removes the folders of runs that ended without doing so themselves: nobody holds their lock.
-/// Other users' folders cannot be looked into and are left alone.
+/// Removes the folders of runs that ended without doing so themselves: nobody holds their lock. What bears
+/// the mark of such a run lives only where its guard was killed with it, and is ended first; the groups
+/// that it noted may be others' by now. Other users' folders cannot be looked into and are left alone.
 fn sweep(base: &Path) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let is_run = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
@@ -92,8 +97,14 @@ fn sweep(base: &Path) {
             && lock.try_lock().is_ok()
         {
             let path = entry.path().display().to_string();
+            let swept = end_marked(&RunMark::of_run(&entry.path()), SWEEP);
             let removed = fs::remove_dir_all(entry.path());
-            tracing::debug!(path, removed = removed.is_ok(), "folder of a run that was killed");
+            tracing::debug!(
+                path,
+                ?swept,
+                removed = removed.is_ok(),
+                "folder of a run that was killed"
+            );
         }
     }
 }

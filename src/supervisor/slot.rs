@@ -6,6 +6,16 @@ use crate::base::{Backoff, Budget, Incarnation, Timestamp};
 use crate::control::WorkerAddress;
 use crate::topology::RestartPolicy;
 
+/// A worker that has not reported for this long stands still; it reports several times as often …
+const STANDS_STILL: Duration = Duration::from_millis(600);
+/// … but this is long enough where messages time out sooner: to be wrong only puts a time-out off.
+const STANDS_STILL_AT_LEAST: Duration = Duration::from_millis(250);
+
+/// After which silence a worker is taken to stand still, so that no message times out before.
+fn patience(message_timeout: Duration) -> Duration {
+    (message_timeout / 3).clamp(STANDS_STILL_AT_LEAST, STANDS_STILL)
+}
+
 /// Where a worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -28,6 +38,10 @@ pub(super) struct Slot {
     /// When it was last heard; before its hello, when it was started.
     pub(super) heard: Timestamp,
     pub(super) rss: u64,
+    /// When it last reported on its tasks.
+    pub(super) reported: Timestamp,
+    /// It had not reported for long: until then its tasks catch up.
+    pub(super) catches_up: Timestamp,
     policy: RestartPolicy,
     /// When it was told to begin.
     began: Option<Timestamp>,
@@ -42,6 +56,8 @@ impl Slot {
             stage: Stage::Starting,
             heard: now,
             rss: 0,
+            reported: now,
+            catches_up: now,
             began: None,
             backoff: Backoff::new(policy.backoff_least, policy.backoff_greatest),
             budget: Budget::new(policy.max, policy.within),
@@ -61,11 +77,28 @@ impl Slot {
     pub(super) fn begin(&mut self, address: WorkerAddress, now: Timestamp) {
         self.stage = Stage::Running(address);
         self.heard = now;
+        (self.reported, self.catches_up) = (now, now);
         self.began = Some(now);
     }
 
+    /// Notes a report on its tasks. After a silence that was too long, what waited before them is given
+    /// a message time-out to be looked at.
+    pub(super) fn report(&mut self, now: Timestamp, message_timeout: Duration) {
+        if now.since(self.reported) >= patience(message_timeout) {
+            self.catches_up = now + message_timeout;
+        }
+        self.reported = now;
+    }
+
+    /// Whether it takes nothing at the moment, as far as can be told: a process that is stopped cannot
+    /// say that its tasks are congested.
+    pub(super) fn stands_still(&self, now: Timestamp, message_timeout: Duration) -> bool {
+        let silent = now.since(self.reported) >= patience(message_timeout);
+        matches!(self.stage, Stage::Running(_)) && (silent || now < self.catches_up)
+    }
+
     /// Makes room for a successor; the delay before it starts, or `None` where the budget is spent. A
-    /// life longer than the greatest back-off starts the back-off anew.
+    /// long life starts the back-off anew.
     pub(super) fn replace(&mut self, now: Timestamp, jitter: f64) -> Option<Duration> {
         let began = self.began.take();
         self.incarnation = Incarnation(self.incarnation.0 + 1);
@@ -74,8 +107,8 @@ impl Slot {
             self.stage = Stage::Failed;
             return None;
         }
-        if began.is_some_and(|began| now.since(began) > self.policy.backoff_greatest) {
-            self.backoff.reset();
+        if let Some(began) = began {
+            self.backoff.lasted(now.since(began));
         }
         self.stage = Stage::Starting;
         let delay = self.backoff.next_delay(jitter);
@@ -114,7 +147,7 @@ mod tests {
             then: Then::Stop,
         };
         let mut slot = Slot::new(policy, now);
-        let delays: Vec<_> = [second, second, second, second * 6, second]
+        let delays: Vec<_> = [second / 10, second / 10, second / 10, second, second]
             .into_iter()
             .map(|life| {
                 slot.began = Some(now);
@@ -124,6 +157,6 @@ mod tests {
                 delay.as_millis()
             })
             .collect();
-        assert_eq!(delays, [20, 40, 80, 20, 40]);
+        assert_eq!(delays, [20, 40, 80, 20, 20]);
     }
 }

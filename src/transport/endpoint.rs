@@ -1,7 +1,7 @@
 //! Addresses: the private folder, its lock and stale sockets, and which addresses are allowed.
 //!
-//! Never lets a socket be reached from outside this machine or by another user: one broken packet ends
-//! a process that listens.
+//! Never lets a socket be reached from outside this machine or by another user: it takes what is promised
+//! to it. Behind `front` a port of the machine can be reached by anybody on it.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::WorkerSlot;
 
-use super::{EndpointKind, TransportOptions};
+use super::TransportOptions;
 
 /// The longest path of a Unix socket, in bytes.
 const MAX_PATH: usize = 107;
@@ -87,15 +87,14 @@ pub enum AddressError {
 pub(super) struct Reserved {
     /// What to bind.
     pub(super) endpoint: String,
-    _lock: Option<File>,
+    /// The socket behind it.
+    pub(super) path: String,
+    _lock: File,
 }
 
 /// Makes the address of a worker ready to bind: folder, lock, no stale socket. Blocks on the file
 /// system for a moment.
 pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError> {
-    if options.kind == EndpointKind::Tcp {
-        return Ok(Reserved { endpoint: "tcp://127.0.0.1:0".to_owned(), _lock: None });
-    }
     let folder = |error| BindError::Folder { path: options.endpoint_dir.clone(), error };
     let dir = std::path::absolute(&options.endpoint_dir).map_err(folder)?;
     let path = dir.join(format!("w{}.sock", options.slot));
@@ -120,7 +119,7 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
         _ => {}
     }
-    Ok(Reserved { endpoint: format!("ipc://{text}"), _lock: Some(lock) })
+    Ok(Reserved { endpoint: format!("ipc://{text}"), path: text.to_owned(), _lock: lock })
 }
 
 fn make_private(dir: &Path) -> Result<(), BindError> {
@@ -197,8 +196,13 @@ mod tests {
         std::fs::set_permissions(&open, PermissionsExt::from_mode(0o755)).unwrap();
         let refused = reserve(&options(&open)).unwrap_err();
         assert!(matches!(refused, BindError::Exposed { mode: 0o755, .. }));
-        let long = dir.path().join("x".repeat(120));
-        let refused = reserve(&options(&long)).unwrap_err();
+        // Behind the folder comes `/w3.sock`.
+        let of_length = |length: usize| {
+            dir.path().join("x".repeat(length - 8 - dir.path().as_os_str().len() - 1))
+        };
+        reserve(&options(&of_length(MAX_PATH))).unwrap();
+        let refused = reserve(&options(&of_length(MAX_PATH + 1))).unwrap_err();
         assert!(matches!(refused, BindError::PathTooLong { .. }));
+        assert!(refused.to_string().ends_with("has 108 bytes, but at most 107 work"), "{refused}");
     }
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::base::{BootId, Incarnation, Signal, TaskId, WorkerSlot};
 
 use super::frame::{Message, decode};
+use super::gate::Gate;
 use super::inbox::Inbox;
 use super::link::{ConnectionKey, Frame};
 use super::peer::Peer;
@@ -27,6 +28,9 @@ const OTHER: BootId = BootId(Uuid::from_u128(1));
 /// # Panics
 /// Where an end of the link does, which is what is looked for.
 pub fn link(mut data: &[u8]) {
+    // As they are, they are what a stranger sends to a port.
+    let mut gate = Gate::new(ME, 1 << 20);
+    let _ = data.chunks(7).try_for_each(|chunk| gate.judge(chunk));
     let options = TransportOptions::new(WorkerSlot(1), ME, Incarnation(0), PathBuf::new());
     let inbox = Inbox::new(WorkerSlot(0), &options);
     let peer = Peer::new(WorkerSlot(0), &options, Arc::new(Notify::new()));

@@ -13,7 +13,6 @@ use tokio::time::sleep;
 
 use crate::base::{BootId, WorkerSlot};
 
-use super::Inbound;
 use super::frame::{Header, Message, PartHead, Refusal, decode, encode};
 use super::inbox::Inbox;
 use super::link::{ConnectionKey, Frame, Hub, HubEvent, LinkError};
@@ -21,6 +20,7 @@ use super::replies::Due;
 use super::sequence::Verdict;
 use super::service::Shared;
 use super::stats::Counters;
+use super::{EndpointKind, Inbound};
 
 /// How long an answer that nobody needs at once may wait for more to say.
 const REPLY_DELAY: Duration = Duration::from_millis(1);
@@ -80,9 +80,18 @@ impl<H: Hub> InboundLoop<H> {
     }
 
     /// Handles one event; what is due to the sender afterwards, `Now` being done already.
-    async fn take(&mut self, event: HubEvent) -> Due {
+    pub(super) async fn take(&mut self, event: HubEvent) -> Due {
         let (connection, frame) = match event {
             HubEvent::Frame(connection, frame) => (connection, frame),
+            // Behind a port the front has told of it already.
+            HubEvent::Failed(error) if self.shared.options.kind == EndpointKind::Tcp => {
+                tracing::debug!(error, "a connection failed");
+                return Due::Nothing;
+            }
+            HubEvent::Failed(error) => {
+                self.shared.garbage(None, format!("a connection failed: {error}"));
+                return Due::Nothing;
+            }
             HubEvent::Garbage(message) => {
                 self.shared.garbage(None, message);
                 return Due::Nothing;
@@ -111,7 +120,10 @@ impl<H: Hub> InboundLoop<H> {
             Message::Hello { slot, incarnation } => {
                 let inbox = self.shared.inbox(slot);
                 if let Some(answer) = inbox.hello(&header, incarnation, &connection) {
-                    self.note_sender(slot, header.pair.sender);
+                    // A life that is past and was refused must not stand for its successor.
+                    if inbox.takes_from(header.pair.sender) {
+                        self.note_sender(slot, header.pair.sender);
+                    }
                     self.send(&inbox, &connection, answer).await;
                 }
                 Due::Nothing
@@ -200,7 +212,7 @@ impl<H: Hub> InboundLoop<H> {
     }
 
     /// Answers all peers where that is due, at least so much; `Soon` where some can wait.
-    async fn answer_all(&mut self, least: Due) -> Due {
+    pub(super) async fn answer_all(&mut self, least: Due) -> Due {
         let mut left = Due::Nothing;
         for inbox in self.shared.inboxes() {
             match inbox.due() {

@@ -138,6 +138,11 @@ impl Inbox {
         Some(encode(&answer, &Message::Welcome(credit.full_report())))
     }
 
+    /// Whether what this life of the peer sends is taken.
+    pub(super) fn takes_from(&self, boot: BootId) -> bool {
+        self.lock().life.as_ref().is_some_and(|life| life.boot == boot)
+    }
+
     /// Judges a batch and books its parts where they are to be delivered.
     pub(super) fn batch(
         &self,

@@ -48,6 +48,8 @@ pub(super) struct ConnectionKey(pub(super) Bytes);
 pub(super) enum HubEvent {
     /// A frame came.
     Frame(ConnectionKey, Frame),
+    /// Who connected did not greet as a worker does.
+    Failed(String),
     /// Something came that is not a frame of ours.
     Garbage(String),
 }

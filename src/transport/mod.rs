@@ -7,9 +7,9 @@
 //! by the receiving process) and the credit of each consuming task (bytes not yet taken by the task).
 //! Acks have a lane and a window of their own and overtake data.
 //!
-//! The hard logic is pure and sits in `credit`, `sequence`, `queue`, `replies`, `heartbeat` and
+//! The hard logic is pure and sits in `credit`, `sequence`, `queue`, `replies`, `heartbeat`, `gate` and
 //! `frame`; `outbound` and `inbound` are the loops that join it to sockets, and `zmq` is the only file
-//! that names the `zeromq` crate.
+//! that names the `zeromq` crate. A port of TCP is a `front` that passes on to the Unix socket behind it.
 //!
 //! Nothing here looks into a part, and a frame that was taken is no proof that its tuples were done:
 //! only a tuple's ack is.
@@ -18,8 +18,10 @@ mod credit;
 mod endpoint;
 mod event;
 mod frame;
+mod front;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gate;
 mod handle;
 mod heartbeat;
 mod inbound;
@@ -35,6 +37,8 @@ mod service;
 mod stats;
 mod zmq;
 
+#[cfg(test)]
+pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;
 

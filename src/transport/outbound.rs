@@ -26,7 +26,7 @@ const GREATEST_DELAY: Duration = Duration::from_millis(500);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(super) enum Broken {
     #[error(transparent)]
     Socket(#[from] LinkError),
     #[error(transparent)]
@@ -52,20 +52,26 @@ pub(super) struct OutboundLoop {
 }
 
 /// What outlives a connection.
-struct Watch {
-    vigil: Vigil,
+pub(super) struct Watch {
+    pub(super) vigil: Vigil,
     backoff: Backoff,
     last_error: Option<String>,
+}
+
+impl Watch {
+    pub(super) fn new(options: &TransportOptions) -> Self {
+        Self {
+            vigil: Vigil::new(options.dead_after, now()),
+            backoff: Backoff::new(LEAST_DELAY, GREATEST_DELAY),
+            last_error: None,
+        }
+    }
 }
 
 impl OutboundLoop {
     /// Runs until the life is over.
     pub(super) async fn run<L: Link>(self) {
-        let mut watch = Watch {
-            vigil: Vigil::new(self.options.dead_after, now()),
-            backoff: Backoff::new(LEAST_DELAY, GREATEST_DELAY),
-            last_error: None,
-        };
+        let mut watch = Watch::new(&self.options);
         while let Some(endpoint) = self.peer.endpoint(self.boot) {
             let timeout = self.options.connect_timeout;
             let connected = L::connect(&endpoint, timeout).await;
@@ -126,7 +132,7 @@ impl OutboundLoop {
 
     /// Looks whether the peer has been silent for too long, and tells; whether to give the present
     /// connection up.
-    fn judge(&self, watch: &mut Watch, planned: Duration) -> Option<Duration> {
+    pub(super) fn judge(&self, watch: &mut Watch, planned: Duration) -> Option<Duration> {
         let pulse = watch.vigil.tick(now(), planned);
         if pulse.report && self.peer.is_current(self.boot) {
             self.tell(TransportEvent::Unresponsive {
@@ -139,7 +145,7 @@ impl OutboundLoop {
         pulse.give_up.then_some(pulse.silent_for)
     }
 
-    fn header(&self, epoch: u64) -> Header {
+    pub(super) fn header(&self, epoch: u64) -> Header {
         Header { pair: Pair { sender: self.options.boot, taker: self.boot }, epoch, sequence: 0 }
     }
 
@@ -160,11 +166,11 @@ impl OutboundLoop {
 enum Never {}
 
 /// One connection of a link.
-struct Connection<'a, L> {
-    owner: &'a OutboundLoop,
-    link: L,
-    header: Header,
-    welcomed: bool,
+pub(super) struct Connection<'a, L> {
+    pub(super) owner: &'a OutboundLoop,
+    pub(super) link: L,
+    pub(super) header: Header,
+    pub(super) welcomed: bool,
 }
 
 impl<L: Link> Connection<'_, L> {
@@ -196,7 +202,7 @@ impl<L: Link> Connection<'_, L> {
         }
     }
 
-    fn batch(&self, outgoing: Outgoing) -> Frame {
+    pub(super) fn batch(&self, outgoing: Outgoing) -> Frame {
         let header = Header { sequence: outgoing.numbered.sequence, ..self.header };
         let batch = outgoing.numbered.batch;
         Frame { head: batch_head(&header, batch.parts, &batch.table).into(), body: batch.body }
@@ -204,7 +210,7 @@ impl<L: Link> Connection<'_, L> {
 
     /// Handles what came back. Only the peer's own answers count as signs of life: a refusal may come
     /// from another process at its address.
-    fn take(&mut self, frame: &Frame, watch: &mut Watch) -> Result<(), Broken> {
+    pub(super) fn take(&mut self, frame: &Frame, watch: &mut Watch) -> Result<(), Broken> {
         let owner = self.owner;
         let (header, message) = decode(frame).inspect_err(|error| owner.misbehaved(error))?;
         if header.pair != self.header.pair || header.epoch != self.header.epoch {

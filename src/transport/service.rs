@@ -15,6 +15,7 @@ use crate::base::{Budget, Job, Signal, Spawner, TaskId, Timestamp, WorkerSlot, n
 
 use super::endpoint::{Reserved, check, reserve};
 use super::event::Events;
+use super::front::Front;
 use super::inbound::InboundLoop;
 use super::inbox::Inbox;
 use super::outbound::OutboundLoop;
@@ -22,8 +23,8 @@ use super::peer::Peer;
 use super::stats::Counters;
 use super::zmq::{Dealer, Router};
 use super::{
-    AddressError, BindError, Inbound, Outbound, PeerAddress, PeerStats, TransportEvent,
-    TransportOptions, TransportStats, Undelivered,
+    AddressError, BindError, EndpointKind, Inbound, Outbound, PeerAddress, PeerStats,
+    TransportEvent, TransportOptions, TransportStats, Undelivered,
 };
 
 /// How many protocol errors are told within [`TOLD_WITHIN`]; all are counted.
@@ -60,7 +61,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn new(options: TransportOptions, events: Arc<Events>) -> Self {
+    pub(super) fn new(options: TransportOptions, events: Arc<Events>) -> Self {
         let told = Mutex::new(Budget::new(TOLD_ERRORS, TOLD_WITHIN));
         Self {
             options: Arc::new(options),
@@ -87,7 +88,7 @@ impl Shared {
         lock(&self.inboxes).values().cloned().collect()
     }
 
-    fn peer(&self, slot: WorkerSlot) -> Arc<Peer> {
+    pub(super) fn peer(&self, slot: WorkerSlot) -> Arc<Peer> {
         let mut peers = lock(&self.peers);
         let peer = peers
             .entry(slot)
@@ -97,6 +98,63 @@ impl Shared {
 
     fn peers(&self) -> Vec<Arc<Peer>> {
         lock(&self.peers).values().cloned().collect()
+    }
+
+    /// See [`Transport::set_peer`]; the loop to be run where this life was not known.
+    pub(super) fn set_peer(
+        &self,
+        address: PeerAddress,
+    ) -> Result<(Undelivered, Option<OutboundLoop>), AddressError> {
+        check(&address.endpoint)?;
+        let peer = self.peer(address.slot);
+        let boot = address.boot;
+        let (begun, lost) = peer.begin_life(address.clone())?;
+        self.inbox(address.slot).expect(&address);
+        let outbound = begun.map(|wake| OutboundLoop {
+            peer,
+            boot,
+            wake,
+            options: Arc::clone(&self.options),
+            events: Arc::clone(&self.events),
+        });
+        Ok((lost, outbound))
+    }
+
+    /// See [`Transport::remove_peer`].
+    pub(super) fn remove_peer(&self, slot: WorkerSlot) -> Undelivered {
+        let (boot, lost) = self.peer(slot).end_life();
+        self.inbox(slot).forget(boot);
+        lost
+    }
+
+    /// See [`Transport::return_credit`].
+    pub(super) fn return_credit(&self, slot: WorkerSlot, task: TaskId, bytes: usize) {
+        let inbox = self.inbox(slot);
+        match inbox.give_back(task, bytes) {
+            Ok(true) => self.answers.ring(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%slot, %task, bytes, %error, "credit was given back twice");
+                self.garbage(Some(&inbox), error.to_string());
+            }
+        }
+    }
+
+    /// See [`Transport::stats`].
+    pub(super) fn stats(&self) -> TransportStats {
+        let mut peers: HashMap<WorkerSlot, PeerStats> = HashMap::new();
+        let named = |slot| PeerStats { slot, ..PeerStats::default() };
+        for peer in self.peers() {
+            let slot = peer.slot;
+            peer.fill(peers.entry(slot).or_insert_with(|| named(slot)));
+        }
+        for inbox in self.inboxes() {
+            let slot = inbox.slot;
+            inbox.fill(peers.entry(slot).or_insert_with(|| named(slot)));
+        }
+        let mut peers: Vec<_> = peers.into_values().collect();
+        peers.sort_by_key(|stats| stats.slot);
+        TransportStats { peers, garbage: self.garbage.load(Relaxed) }
     }
 
     /// Counts and tells what came and should not have.
@@ -148,8 +206,8 @@ impl Transport {
         io: Spawner,
     ) -> Result<Self, TransportError> {
         let shared = Arc::new(Shared::new(options, Arc::new(events)));
-        let binding = bind_socket(Arc::clone(&shared.options));
-        let (hub, endpoint, reserved) = io
+        let binding = bind_socket(Arc::clone(&shared), io.clone());
+        let (hub, endpoint, held) = io
             .spawn(Job::Owned("bind transport"), binding)
             .await
             .ok()
@@ -165,6 +223,10 @@ impl Transport {
             InboundLoop { hub, shared: Arc::clone(&shared), inbound, senders: HashMap::new() };
         let job = io.spawn(Job::Vital("links from peers"), async move {
             inbound.run().await;
+            let (reserved, front) = held;
+            if let Some(front) = front {
+                front.close().await;
+            }
             drop(reserved);
         });
         Ok(Self { shared, address, io, jobs: Mutex::new(vec![job]) })
@@ -182,19 +244,8 @@ impl Transport {
     /// # Errors
     /// An address that is not on this machine, or a life that has ended already; nothing is changed then.
     pub fn set_peer(&self, address: PeerAddress) -> Result<Undelivered, AddressError> {
-        check(&address.endpoint)?;
-        let peer = self.shared.peer(address.slot);
-        let boot = address.boot;
-        let (begun, lost) = peer.begin_life(address.clone())?;
-        self.shared.inbox(address.slot).expect(&address);
-        if let Some(wake) = begun {
-            let outbound = OutboundLoop {
-                peer,
-                boot,
-                wake,
-                options: Arc::clone(&self.shared.options),
-                events: Arc::clone(&self.shared.events),
-            };
+        let (lost, outbound) = self.shared.set_peer(address)?;
+        if let Some(outbound) = outbound {
             let mut jobs = lock(&self.jobs);
             jobs.retain(|job| !job.is_finished());
             jobs.push(self.io.spawn(Job::Vital("link to a peer"), outbound.run::<Dealer>()));
@@ -205,9 +256,7 @@ impl Transport {
     /// A peer is known to be dead: what was queued for it is dropped, sending to it is refused until
     /// [`Self::set_peer`] names another life, and nothing that still comes from it counts.
     pub fn remove_peer(&self, slot: WorkerSlot) -> Undelivered {
-        let (boot, lost) = self.shared.peer(slot).end_life();
-        self.shared.inbox(slot).forget(boot);
-        lost
+        self.shared.remove_peer(slot)
     }
 
     /// A handle to send to a slot, whichever life of its worker is current.
@@ -217,15 +266,7 @@ impl Transport {
 
     /// A task has taken a part of the data lane (or it was dropped): its sender may send as much again.
     pub fn return_credit(&self, slot: WorkerSlot, task: TaskId, bytes: usize) {
-        let inbox = self.shared.inbox(slot);
-        match inbox.give_back(task, bytes) {
-            Ok(true) => self.shared.answers.ring(),
-            Ok(false) => {}
-            Err(error) => {
-                tracing::error!(%slot, %task, bytes, %error, "credit was given back twice");
-                self.shared.garbage(Some(&inbox), error.to_string());
-            }
-        }
+        self.shared.return_credit(slot, task, bytes);
     }
 
     /// Waits until the tasks of all peers have taken everything that was sent, so that this process can
@@ -266,19 +307,7 @@ impl Transport {
 
     /// What has been carried so far.
     pub fn stats(&self) -> TransportStats {
-        let mut peers: HashMap<WorkerSlot, PeerStats> = HashMap::new();
-        let named = |slot| PeerStats { slot, ..PeerStats::default() };
-        for peer in self.shared.peers() {
-            let slot = peer.slot;
-            peer.fill(peers.entry(slot).or_insert_with(|| named(slot)));
-        }
-        for inbox in self.shared.inboxes() {
-            let slot = inbox.slot;
-            inbox.fill(peers.entry(slot).or_insert_with(|| named(slot)));
-        }
-        let mut peers: Vec<_> = peers.into_values().collect();
-        peers.sort_by_key(|stats| stats.slot);
-        TransportStats { peers, garbage: self.shared.garbage.load(Relaxed) }
+        self.shared.stats()
     }
 }
 
@@ -295,11 +324,20 @@ impl std::fmt::Debug for Transport {
 }
 
 async fn bind_socket(
-    options: Arc<TransportOptions>,
-) -> Result<(Router, String, Reserved), BindError> {
-    let reserved = reserve(&options)?;
-    match Router::bind(&reserved.endpoint).await {
-        Ok((hub, endpoint)) => Ok((hub, endpoint, reserved)),
-        Err(error) => Err(BindError::Socket { endpoint: reserved.endpoint, reason: error.0 }),
+    shared: Arc<Shared>,
+    io: Spawner,
+) -> Result<(Router, String, (Reserved, Option<Front>)), BindError> {
+    let reserved = reserve(&shared.options)?;
+    let failed =
+        |endpoint: &str, reason| BindError::Socket { endpoint: endpoint.to_owned(), reason };
+    let (hub, endpoint) = Router::bind(&reserved.endpoint)
+        .await
+        .map_err(|error| failed(&reserved.endpoint, error.0))?;
+    if shared.options.kind == EndpointKind::Ipc {
+        return Ok((hub, endpoint, (reserved, None)));
     }
+    let front = Front::open(reserved.path.clone(), shared, &io)
+        .await
+        .map_err(|error| failed("tcp://127.0.0.1:0", error.to_string()))?;
+    Ok((hub, front.endpoint.clone(), (reserved, Some(front))))
 }

@@ -99,7 +99,7 @@ impl Hub for Router {
                 }
                 event = self.monitor.recv() => match event {
                     Ok(SocketEvent::AcceptFailed(error)) => {
-                        return Ok(HubEvent::Garbage(format!("a connection failed: {error}")));
+                        return Ok(HubEvent::Failed(error.to_string()));
                     }
                     Ok(_) => {}
                     Err(_) => return Err(LinkError("the socket's monitor ended".to_owned())),

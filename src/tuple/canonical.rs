@@ -160,6 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn spellings_are_one_key_up_to_a_depth_of_1024_and_text_below_it() {
+        let of = |depth: usize, number: &str| {
+            hash_of(&format!("{}{number}{}", "[".repeat(depth), "]".repeat(depth)))
+        };
+        assert_eq!(of(1_024, "1"), of(1_024, "1.0"));
+        assert_ne!(of(1_025, "1"), of(1_025, "1.0"));
+        assert_ne!(of(1_152, "1"), of(1_152, "1.0"));
+    }
+
+    #[test]
     fn different_values_hash_apart() {
         let spellings = [
             "1",

@@ -441,6 +441,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_deeper_than_128_stays_text_in_its_depth() {
+        let innermost = |depth: usize| {
+            let mut value = parse_value(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+            while let Value::List(items) = value {
+                value = items.into_iter().next()?;
+            }
+            Some(value.to_json())
+        };
+        assert_eq!(innermost(128), None, "lists all the way");
+        assert_eq!(innermost(129).unwrap(), "[]");
+        assert_eq!(innermost(131).unwrap(), "[[[]]]");
+    }
+
+    #[test]
     fn scanner_takes_json_and_pythons_extra_numbers() {
         for text in [
             "0",

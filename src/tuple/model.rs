@@ -14,10 +14,12 @@ pub type Values = SmallVec<[Value; 2]>;
 pub struct Flags(pub u8);
 
 impl Flags {
-    /// Its root has been open in a child that died: a child gets it alone.
+    /// Its root has been open in two children that died: a child gets it alone.
     pub const SUSPECT: Self = Self(1);
     /// Its root has killed a child that had nothing else.
     pub const CONVICTED: Self = Self(2);
+    /// Its root has been open in a child that died.
+    pub const WITNESS: Self = Self(4);
 
     /// Whether all bits of `other` are set.
     pub fn contains(self, other: Self) -> bool {

@@ -336,6 +336,19 @@ mod tests {
         assert_eq!(Reader::new(&bytes).tuple(), Err(WireError::Truncated));
     }
 
+    #[test]
+    fn values_nested_up_to_256_are_read_and_deeper_ones_refused() {
+        let read = |depth: usize| {
+            let nested = (0..depth).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+            let mut bytes = Vec::new();
+            put_tuple(&Tuple::new(TaskId(1), StreamIdx(0), [nested]), &mut bytes);
+            Reader::new(&bytes).tuple().map(|_| ())
+        };
+        assert_eq!(read(256), Ok(()));
+        assert_eq!(read(257), Err(WireError::Malformed("nesting")));
+        assert_eq!(WireError::Malformed("nesting").to_string(), "malformed nesting");
+    }
+
     fn json() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             Just("null".to_owned()),

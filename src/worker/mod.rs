@@ -11,4 +11,8 @@ mod serve;
 mod uplink;
 
 pub use conf::storm_conf;
+#[cfg(test)]
+pub(crate) use outlet::Outlet;
+#[cfg(test)]
+pub(crate) use report::{REPORT_EVERY, report, run_state};
 pub use serve::{WorkerOptions, run};

@@ -6,7 +6,7 @@ use crate::transport::{self, Outbound};
 
 /// The way to one other worker. While that worker is being replaced its lanes are full: what is
 /// emitted meanwhile waits for the successor.
-pub(super) struct Outlet(pub(super) Outbound);
+pub(crate) struct Outlet(pub(crate) Outbound);
 
 impl RemoteLink for Outlet {
     fn try_send(&self, task: TaskId, part: Vec<u8>, waiter: &Signal) -> Result<(), Refused> {

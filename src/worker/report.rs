@@ -8,11 +8,13 @@ use crate::executor::{TaskHandle, TaskState};
 
 use super::rss::resident_bytes;
 
+/// How often tasks are reported.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// A task is congested when its oldest input has waited for this part of the message time-out.
 const CONGESTED_PART: u32 = 4;
 
 /// The report of all tasks.
-pub(super) fn report(
+pub(crate) fn report(
     tasks: &[TaskHandle],
     message_timeout: Duration,
     now: Timestamp,
@@ -29,7 +31,7 @@ pub(super) fn report(
 }
 
 /// The state as the supervisor knows it.
-pub(super) fn run_state(state: TaskState) -> RunState {
+pub(crate) fn run_state(state: TaskState) -> RunState {
     match state {
         TaskState::Starting => RunState::Starting,
         TaskState::Running => RunState::Running,

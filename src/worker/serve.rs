@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -29,11 +31,9 @@ use super::conf::storm_conf;
 use super::inbox::Inbox;
 use super::outlet::Outlet;
 use super::positions::PositionFiles;
-use super::report::{report, run_state};
+use super::report::{REPORT_EVERY, report, run_state};
 use super::uplink::Uplink;
 
-/// How often tasks are reported.
-const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// How long threads may take to stop.
 const STOP_GRACE: Duration = Duration::from_millis(200);
 
@@ -140,6 +140,9 @@ async fn serve(
     } else {
         (None, String::new())
     };
+    // With a handler, a file at its size limit is an error of whoever writes it, and not our end.
+    let handler = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32));
+    drop(handler.map_err(io_error("no signal handler"))?); // It stays.
     let (mut control, mut sender) = connect(&options.run_dir.join("control.sock"))
         .await
         .map_err(io_error("the supervisor cannot be reached"))?;
@@ -339,7 +342,7 @@ impl Worker {
             }
             TransportEvent::ProtocolError { slot, message } => {
                 let peer = slot.map(|slot| slot.0);
-                tracing::debug!(peer, message, "unexpected bytes on a link were dropped");
+                tracing::warn!(peer, message, "unexpected bytes on a link were dropped");
             }
         }
         Ok(())

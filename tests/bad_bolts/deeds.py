@@ -33,6 +33,19 @@ def unterminated():
     put(1, b"x" * (40 << 20))
 
 
+def begins_without_end():
+    put(1, b'{"command":"log","msg":"' + b"x" * (80 << 20))
+
+
+def leaves_a_daemon_behind():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.closerange(0, 64)
+            time.sleep(1000)
+    os._exit(0)
+
+
 def leaves_a_child_behind():
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -42,6 +55,15 @@ def leaves_a_child_behind():
 
 def closes_stdout():
     os.close(1)
+
+
+def closes_stdout_and_stays():
+    os.close(1)
+    time.sleep(1000)
+
+
+def reads_no_more():
+    time.sleep(1000)
 
 
 def closes_stdin():
@@ -67,6 +89,13 @@ def will_not_end():
 def floods_stderr():
     for many in range(200):
         put(2, b"".join(b"complaint %d\n" % (many * 1000 + one) for one in range(1000)))
+
+
+def floods_stderr_for_seconds():
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        put(2, b"complaint\n" * 10_000)
+        put(2, b"x" * 100_000)
 
 
 def logs():

@@ -5,6 +5,7 @@
 //! write it. No library can be had for PHP and for Perl: the two there are our own.
 
 mod installed;
+mod msgpack;
 mod recognised;
 mod released;
 mod streamparse;

@@ -49,6 +49,12 @@ class BatchLoop extends BoltLoop {
     this.soon();
   }
 
+  hurry() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#handle();
+  }
+
   idle() {
     if (this.isDrained) this.giveUpHeld();
   }

@@ -54,6 +54,7 @@ class BoltLoop {
         isOver = this.#run(entry.part);
         if (entry.part.next < entry.part.tuples.length) continue;
         this.inbox.shift();
+        if (entry.part.isAlone) this.hurry();
       } else {
         this.inbox.shift();
         this.#command(entry.message);
@@ -125,6 +126,9 @@ class BoltLoop {
       this.pump();
     });
   }
+
+  /** Nothing comes beside what was just started; overridden by loops that hold tuples. */
+  hurry() {}
 
   /** The input is used up; overridden by loops that hold tuples. */
   idle() {}

@@ -66,8 +66,9 @@ class Inbox {
     }
   }
 
-  #part({ comp, stream, task }, first, tuples, text, index, compact) {
+  #part({ comp, stream, task, alone }, first, tuples, text, index, compact) {
     const part = new Part(this.#source(comp, stream, task), first, tuples, text, index, compact);
+    part.isAlone = alone === true;
     this.#entries.push({ part, message: null, chars: 0 });
   }
 

@@ -26,6 +26,7 @@ class Part {
     this.index = index;
     this.compact = compact;
     this.starts = null;
+    this.isAlone = false;
   }
 
   take() {

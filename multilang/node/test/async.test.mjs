@@ -115,6 +115,15 @@ test('drain_flushes_a_batch_and_replays_are_not_held_afterwards', async () => {
   });
 });
 
+test('a_tuple_that_comes_alone_is_gathered_no_longer', async () => {
+  await withChild('bolts.mjs:patient', {}, async (child) => {
+    child.tuples(1, lines(2));
+    const last = { comp: 'lines', stream: 'default', task: 1, first: 3, tuples: [['c']], alone: true };
+    child.sendText([last]);
+    await child.until(() => child.acked.length === 3);
+  });
+});
+
 test('end_of_input_flushes_a_batch', async () => {
   await withChild('bolts.mjs:patient', {}, async (child) => {
     child.tuples(1, lines(2));

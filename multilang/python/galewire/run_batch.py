@@ -64,6 +64,8 @@ class BatchBoltLoop(BoltLoop):
             if len(self._batch) >= self._size:
                 self.give()
                 self._deadline = time.monotonic() + self._within
+        if item[0].get("alone"):
+            self.give()
 
     def drain(self) -> None:
         self.give()

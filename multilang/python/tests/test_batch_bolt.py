@@ -41,6 +41,14 @@ class BatchBolts(ChildCase):
         self.assertGreaterEqual(time.monotonic() - began, 0.2)
         self.assertEqual(child.logs(), ["['a', 'b']"])
 
+    def test_a_tuple_that_comes_alone_waits_for_no_others(self):
+        child = self.child(SIZES.format(within="60s"), "store")
+        child.rows(1, ["a"])
+        last = {"comp": "lines", "stream": "default", "task": 1, "first": 2, "tuples": [["b"]]}
+        child.send({**last, "alone": True})
+        self.assertEqual(child.acks(2), ["1", "2"])
+        self.assertEqual(child.logs(), ["['a', 'b']"])
+
     def test_single_tuples_fail_alone_and_an_exception_fails_the_rest(self):
         child = self.child(SIZES.format(within="60s"), "store")
         child.rows(1, ["a"], ["bad"], ["c"], ["bad"], ["raise"], ["f"])

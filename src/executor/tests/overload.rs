@@ -95,7 +95,7 @@ fn a_spout_goes_on_before_an_input_that_drops_and_every_tuple_is_accounted_for()
         // What is shed is not given out again within this test.
         rig.retry_after = Duration::from_secs(3600);
         let mut task = rig.spout(|| Flood(0));
-        task.obey();
+        task.obey(now());
         while task.turn(now()) {}
         let waiting = task.output.routes.waiting_bytes();
         assert!(waiting < 200_000, "{on_full:?}: {waiting} bytes wait");
@@ -173,7 +173,7 @@ fn a_bolt_goes_on_before_an_input_that_drops_and_its_trees_are_settled() {
 fn a_full_input_is_told_of_at_first_and_at_each_tenfold() {
     let rig = rig(OnFull::DropOldest);
     let mut task = rig.spout(|| Flood(0));
-    task.obey();
+    task.obey(now());
     while task.turn(now()) {}
     let logged = rig.surroundings.logged.lock().unwrap();
     let count = dropped(&task.housing.counters, DropReason::DropOldest);
@@ -342,7 +342,7 @@ fn shuffling_drops_only_where_every_task_is_full_and_says_who_got_what() {
 fn a_task_that_waits_for_room_is_blocked_and_one_without_work_is_idle() {
     let mut rig = rig(OnFull::Block);
     let mut spout = rig.spout(|| Flood(0));
-    spout.obey();
+    spout.obey(now());
     while spout.turn(now()) {}
     assert_eq!(spout.waits_for(), Occupation::Blocked, "no room");
     while spout.turn(now()) || !rig.consumer.is_empty() {
@@ -351,7 +351,7 @@ fn a_task_that_waits_for_room_is_blocked_and_one_without_work_is_idle() {
     assert_eq!(spout.waits_for(), Occupation::Idle, "no input");
     rig.settings.max_spout_pending = 10;
     let mut spout = rig.spout(|| Flood(0));
-    spout.obey();
+    spout.obey(now());
     while spout.turn(now()) {}
     assert_eq!(spout.waits_for(), Occupation::Blocked, "no ack");
     rig.consume();

@@ -53,7 +53,7 @@ impl<P: Part> Spout for Made<P> {
 }
 
 fn until_it_waits(task: &mut SpoutTask) {
-    task.obey();
+    task.obey(now());
     while task.turn(now()) {}
 }
 

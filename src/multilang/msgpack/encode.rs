@@ -21,7 +21,9 @@ struct Open {
 /// Where it is not one; what was appended by then is of no use.
 pub(in super::super) fn encode(text: &str, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let mut scanner = Scanner::new(text);
+    let start = out.len();
     let mut open: Vec<Open> = Vec::new();
+    let mut wide: Vec<Open> = Vec::new();
     loop {
         // Either a list or map has begun, or a value is complete.
         let opened = begin(&mut scanner, out)?;
@@ -29,6 +31,7 @@ pub(in super::super) fn encode(text: &str, out: &mut Vec<u8>) -> Result<(), Json
         open.extend(opened);
         loop {
             let Some(last) = open.last_mut() else {
+                widen(wide, start, out);
                 return scanner.finish();
             };
             let close = if last.is_map { b'}' } else { b']' };
@@ -43,7 +46,11 @@ pub(in super::super) fn encode(text: &str, out: &mut Vec<u8>) -> Result<(), Json
                 break;
             }
             if let Some(last) = open.pop() {
-                close_header(&last, out);
+                if last.count <= FIXED {
+                    out[last.header] = if last.is_map { 0x80 } else { 0x90 } | last.count as u8;
+                } else {
+                    wide.push(last);
+                }
             }
         }
     }
@@ -61,20 +68,26 @@ fn begin(scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<Option<Open>, J
     Ok(None)
 }
 
-fn close_header(open: &Open, out: &mut Vec<u8>) {
-    let (fixed, medium, large) = if open.is_map { (0x80, 0xde, 0xdf) } else { (0x90, 0xdc, 0xdd) };
-    let count = open.count;
-    if count <= FIXED {
-        out[open.header] = fixed | count as u8;
-    } else if let Ok(count) = u16::try_from(count) {
-        out[open.header] = medium;
-        let behind = open.header + 1;
-        out.splice(behind..behind, count.to_be_bytes());
-    } else {
-        out[open.header] = large;
-        let behind = open.header + 1;
-        out.splice(behind..behind, (count as u32).to_be_bytes());
+/// Gives the headers that need more than their one byte the room they need, all at once: one after the
+/// other would move everything behind each of them.
+fn widen(mut wide: Vec<Open>, start: usize, out: &mut Vec<u8>) {
+    if wide.is_empty() {
+        return;
     }
+    wide.sort_unstable_by_key(|open| open.header);
+    let body = out.split_off(start);
+    let mut at = 0;
+    for Open { is_map, header, count } in wide {
+        out.extend_from_slice(&body[at..header - start]);
+        at = header - start + 1;
+        let (medium, large) = if is_map { (0xde, 0xdf) } else { (0xdc, 0xdd) };
+        if let Ok(count) = u16::try_from(count) {
+            with_bytes(medium, &count.to_be_bytes(), out);
+        } else {
+            with_bytes(large, &(count as u32).to_be_bytes(), out);
+        }
+    }
+    out.extend_from_slice(&body[at..]);
 }
 
 /// A value that is no list or map.

@@ -122,6 +122,19 @@ fn what_another_child_has_nested_deeply_is_packed() {
     assert_eq!(packed(&deep).len(), 100_000);
 }
 
+#[test]
+fn long_lists_nested_deeply_are_packed_without_moving_each_other() {
+    // Each has more items than a header of one byte counts. Once every one moved all that was in it: this
+    // took as long as the square of its bytes, which is hours for a message of 64 MiB.
+    let (open, levels) = ("[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,", 100_000);
+    let deep = format!("{}1{}", open.repeat(levels), "]".repeat(levels));
+    let bytes = packed(&deep);
+    assert_eq!(bytes.len(), levels * (3 + 15) + 1);
+    assert_eq!(bytes[..4], [0xdc, 0, 16, 0]);
+    let mixed = format!("{{\"a\":[[{}1],{{}}],\"b\":[]}}", "2,".repeat(70_000));
+    assert_eq!(decode(&packed(&mixed)).unwrap(), mixed);
+}
+
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

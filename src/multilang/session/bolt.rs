@@ -15,7 +15,7 @@ use super::super::options::CommandOptions;
 use super::ahead::Ahead;
 use super::answers::{heartbeat_id, tick_id};
 use super::desk::Desk;
-use super::due::{ALONE, CHECK};
+use super::due::{ALONE, CHECK, FORGET_AFTER};
 use super::flow::Flow;
 use super::handshake::seconds;
 use super::listen::listen;
@@ -25,6 +25,7 @@ use super::open::{OpenTuple, OpenTuples};
 use super::outbox::{Outbox, Sources};
 use super::settings::{SessionError, Settings};
 use super::streams::Streams;
+use super::uptake::Uptake;
 
 /// The number of the first tuple in a child's life.
 const FIRST: u64 = 1;
@@ -79,6 +80,7 @@ pub struct BoltSession {
     pub(super) last_advance: Timestamp,
     pub(super) last_check: Timestamp,
     pub(super) last_keepalive: Timestamp,
+    pub(super) uptake: Uptake,
     /// Up to here tuples carry the time at which they were taken.
     pub(super) timed: u64,
 }
@@ -125,6 +127,7 @@ impl BoltSession {
             last_advance: now,
             last_check: now,
             last_keepalive: now,
+            uptake: Uptake::new(settings.message_timeout * FORGET_AFTER),
             timed: FIRST - 1,
             settings,
         }
@@ -226,7 +229,11 @@ impl BoltSession {
                 "the child answers too few of its tuples: the oldest are left to time out",
             );
         }
-        self.outbox.tuple(&mut self.sources, (source, stream), id, &values);
+        if suspect {
+            self.outbox.tuple_alone(&mut self.sources, (source, stream), id, &values);
+        } else {
+            self.outbox.tuple(&mut self.sources, (source, stream), id, &values);
+        }
         self.flow.give(id);
         self.last_given = now;
         if suspect {
@@ -367,7 +374,11 @@ impl BoltSession {
         let culprit = self.overdue.or(only).or(self.alone.take().map(|alone| alone.id));
         for (id, tuple) in self.open.take_all() {
             let to_blame = culprit == Some(id);
-            let kind = if to_blame { FailKind::of_death(tuple.flags) } else { FailKind::Died };
+            let kind = if to_blame {
+                FailKind::of_death(tuple.flags)
+            } else {
+                FailKind::beside_death(tuple.flags)
+            };
             if tuple.failed {
                 continue;
             }

@@ -17,9 +17,9 @@ pub(super) const CHECK: Duration = Duration::from_millis(500);
 pub(super) const ALONE: Duration = Duration::from_secs(2);
 /// Nobody has listened where more time passes between two looks, which come several times a second.
 const PAUSE: Duration = Duration::from_secs(2);
-/// A tuple that is not answered is forgotten after so many message time-outs: its root is long
-/// gone, or was put off a few times.
-const FORGET_AFTER: u32 = 4;
+/// A tuple that was taken and is not answered is forgotten after so many message time-outs: its root
+/// is long gone, or was put off a few times.
+pub(super) const FORGET_AFTER: u32 = 4;
 
 impl BoltSession {
     /// Does what is due. Called after output was handled, and at least twice a second; `room`
@@ -86,6 +86,7 @@ impl BoltSession {
     /// A tuple's own time-out runs from when the child may have begun with it.
     fn note_taken(&mut self, now: Timestamp) {
         let taken = self.flow.taken();
+        self.uptake.note(taken, now);
         if self.settings.tuple_timeout.is_some() && taken > self.timed {
             for id in self.timed + 1..=taken + 1 {
                 if let Some(tuple) = self.open.get_mut(id) {
@@ -139,10 +140,17 @@ impl BoltSession {
         }
     }
 
+    /// What waits in front of a child that stands still is not forgotten: it may be long until the
+    /// child goes on, and time-outs are put off meanwhile.
     fn forget(&mut self, now: Timestamp) {
         let limit = self.settings.message_timeout * FORGET_AFTER;
         while let Some(oldest) = self.open.oldest() {
-            let since = self.open.get(oldest).map_or(now, |tuple| tuple.since);
+            let given = self.open.get(oldest).map_or(now, |tuple| tuple.since);
+            let since = if self.settings.heartbeat {
+                self.uptake.taken_at(oldest).map_or(now, |taken| taken.max(given))
+            } else {
+                given // Nobody says that it was taken.
+            };
             if now.since(since) <= limit {
                 return;
             }

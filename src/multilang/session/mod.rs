@@ -20,6 +20,7 @@ mod settings;
 mod spout;
 mod spout_hear;
 mod streams;
+mod uptake;
 
 pub use bolt::BoltSession;
 pub(super) use handshake::handshake;

@@ -157,6 +157,22 @@ impl Outbox {
         close(self.protocol, &mut self.data, start);
     }
 
+    /// Adds a tuple that the child gets nothing beside of, and says so where batch frames are spoken:
+    /// there is nothing to gather.
+    pub(crate) fn tuple_alone(
+        &mut self,
+        sources: &mut Sources,
+        source: (TaskId, StreamIdx),
+        id: u64,
+        values: &Values,
+    ) {
+        self.end_inputs();
+        self.tuple(sources, source, id, values);
+        if self.inputs.take().is_some() {
+            self.data.extend_from_slice(b"],\"alone\":true}");
+        }
+    }
+
     fn batch_tuple(&mut self, source: &[u8], place: usize, id: u64, values: &Values) {
         let goes_on = self.inputs.is_some_and(|open| open.place == place && open.next == id);
         if goes_on {
@@ -376,6 +392,27 @@ mod tests {
         outbox.task_ids(&[TaskId(5)]);
         assert_eq!(outbox.take_urgent(), b"{\"command\":\"task_ids\",\"ids\":[5]}\nend\n");
         assert_eq!(text(&mut outbox), "");
+    }
+
+    #[test]
+    fn a_tuple_that_is_given_alone_says_so_in_an_element_of_its_own() {
+        let mut outbox = Outbox::new(Protocol::Json, Numbers::AsTheyAre);
+        outbox.use_batch(BatchLimits::OFFER);
+        let (mut sources, from) = (sources(), (TaskId(4), StreamIdx(0)));
+        outbox.tuple(&mut sources, from, 1, &values("a"));
+        outbox.tuple_alone(&mut sources, from, 2, &values("b"));
+        outbox.tuple(&mut sources, from, 3, &values("c"));
+        let element = |id: u32, rest: &str| {
+            format!(
+                "{{\"comp\":\"lines\",\"stream\":\"default\",\"task\":4,\"first\":{id},{rest}}}"
+            )
+        };
+        let expected = [
+            element(1, "\"tuples\":[[\"a\"]]"),
+            element(2, "\"tuples\":[[\"b\"]],\"alone\":true"),
+            element(3, "\"tuples\":[[\"c\"]]"),
+        ];
+        assert_eq!(text(&mut outbox), format!("[{}]\nend\n", expected.join(",")));
     }
 
     #[test]

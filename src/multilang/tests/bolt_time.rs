@@ -104,22 +104,43 @@ fn tuples_that_wait_behind_a_slow_one_do_not_count_as_hanging() {
     assert_eq!(talk.out.acked(), [1, 2, 3, 4, 5]);
 }
 
+/// Seconds in which the child answers heartbeats and nothing else.
+fn alive(talk: &mut Talk, seconds: u64) {
+    for _ in 0..seconds {
+        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+        talk.hear(r#"{"command":"sync"}"#);
+    }
+    assert_eq!(talk.pass(Duration::ZERO), Ok(()));
+}
+
 #[test]
 fn c28_tuples_that_are_never_answered_are_forgotten_after_their_time_out() {
     let mut talk = Talk::greeted(json!({}));
     talk.give(word(1));
-    talk.hear("{\"command\":\"sync\"}");
-    for _ in 0..100 {
-        talk.hear(r#"{"command":"log","msg":"alive"}"#);
-        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
-    }
+    alive(&mut talk, 100);
     assert_eq!(talk.session.held(), 1);
-    for _ in 0..30 {
-        talk.hear(r#"{"command":"log","msg":"alive"}"#);
-        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
-    }
+    alive(&mut talk, 30);
     assert_eq!(talk.session.held(), 0);
     assert!(talk.world.reports.has_log("neither acked nor failed"));
+}
+
+/// A child that stood still for five time-outs and more had lost all that waited for it.
+#[test]
+fn tuples_that_a_child_has_not_taken_are_not_forgotten_however_long_it_stands_still() {
+    let mut talk = Talk::greeted(json!({"heartbeat_timeout_ms": 3_600_000}));
+    talk.give(word(1));
+    talk.give(word(2));
+    for _ in 0..600 {
+        assert_eq!(talk.pass(Duration::from_secs(1)), Ok(()));
+    }
+    assert_eq!(talk.session.held(), 2);
+    talk.hear(r#"{"command":"ack","id":"1"}"#);
+    assert_eq!(talk.out.acked(), [1]);
+    // The second one is taken now, and has all of its time.
+    alive(&mut talk, 100);
+    assert_eq!(talk.session.held(), 1);
+    alive(&mut talk, 30);
+    assert_eq!(talk.session.held(), 0);
 }
 
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ impl Coordinator {
         if gap >= OWN_PAUSE {
             for slot in &mut self.slots {
                 slot.heard = slot.heard.max(now);
+                slot.reported = slot.reported.max(now);
             }
         }
     }
@@ -54,6 +55,9 @@ impl Coordinator {
             let span = show_duration(self.plan.settings.drain_timeout);
             let reason = format!("the run did not drain within {span} (drain_timeout)");
             self.finish(Finish::Failed { reason, detail: None }, effects);
+        }
+        if self.phase < Phase::Leaving {
+            self.share_congestion(now, effects);
         }
         self.watch_stalls(now, effects);
         if now >= self.next_timeouts {
@@ -103,8 +107,18 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn share_congestion(&mut self, effects: &mut Vec<Effect>) {
-        let tasks = self.tasks.congested();
+    /// Tells the workers which tasks hold up what is for them: those that say so, and all of a worker
+    /// that stands still, until it is taken for lost.
+    pub(super) fn share_congestion(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let mut tasks = self.tasks.congested();
+        let message_timeout = self.plan.settings.message_timeout;
+        let still = |slot: WorkerSlot| {
+            let slot = self.slots.get(slot.index());
+            slot.is_some_and(|slot| slot.stands_still(now, message_timeout))
+        };
+        tasks.extend(self.plan.tasks.iter().filter(|task| still(task.worker)).map(|task| task.id));
+        tasks.sort_unstable();
+        tasks.dedup();
         if tasks != self.congested {
             self.congested.clone_from(&tasks);
             self.send_all(&ToWorker::Congested { tasks }, effects);

@@ -3,6 +3,8 @@
 mod broken;
 mod flow;
 mod harness;
+mod late;
 mod lives;
 mod process;
 mod proxy;
+mod strangers;

@@ -116,6 +116,35 @@ fn congestion_is_shared_once_per_change_and_counters_survive_a_worker() {
 }
 
 #[test]
+fn all_tasks_of_a_worker_that_stands_still_are_congested_until_they_have_caught_up() {
+    let mut harness = Harness::started();
+    let told = |harness: &mut Harness, millis: u64| {
+        harness.now = Timestamp(millis * 1_000_000);
+        harness.event(Event::Tick);
+        let mut effects = std::mem::take(&mut harness.effects);
+        harness.message(0, 0, FromWorker::Report { tasks: Vec::new(), rss: 1 });
+        effects.append(&mut harness.effects);
+        effects.iter().find_map(|effect| match effect {
+            Effect::Send(WorkerSlot(0), ToWorker::Congested { tasks }) => Some(tasks.clone()),
+            _ => None,
+        })
+    };
+    let tasks: Vec<_> = plan().tasks_on(WorkerSlot(1)).map(|task| task.id).collect();
+    assert!(!tasks.is_empty());
+    assert_eq!(told(&mut harness, 400), None);
+    assert_eq!(told(&mut harness, 800), Some(tasks));
+    assert_eq!(told(&mut harness, 1200), None, "it has been said");
+    harness.message(1, 0, FromWorker::Report { tasks: Vec::new(), rss: 1 });
+    assert_eq!(told(&mut harness, 1600), None, "what waited is not looked at yet");
+    for millis in (1800..31_200).step_by(200) {
+        harness.message(1, 0, FromWorker::Report { tasks: Vec::new(), rss: 1 });
+        assert_eq!(told(&mut harness, millis), None);
+    }
+    harness.message(1, 0, FromWorker::Report { tasks: Vec::new(), rss: 1 });
+    assert_eq!(told(&mut harness, 31_300), Some(Vec::new()));
+}
+
+#[test]
 fn a_failed_component_fails_the_run_with_its_name_and_reason() {
     let mut harness = Harness::started();
     let reason = "exited with status 1".to_owned();
