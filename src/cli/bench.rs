@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &BenchArguments, output: &mut Output) -> anyhow::Re
         None => (None, None),
     };
     let bench = Bench { folder: folder.path(), scale: arguments.scale, runs: arguments.runs };
-    let measured = bench.all(&subjects, &this, other.as_deref(), output)?;
+    let measured = bench.all(&subjects, &this, other.as_deref(), output);
     if let Some(path) = &arguments.save {
         measured.this.save(path)?;
     }

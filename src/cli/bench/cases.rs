@@ -84,10 +84,7 @@ const PAYLOAD: &str = "texts of this size from one worker to the other";
 
 macro_rules! tasks {
     ($count:literal) => {
-        &[
-            concat!("bolts.split.parallelism=", $count),
-            concat!("bolts.count.parallelism=", $count),
-        ]
+        &[concat!("bolts.split.parallelism=", $count), concat!("bolts.count.parallelism=", $count)]
     };
 }
 

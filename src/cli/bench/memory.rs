@@ -47,7 +47,10 @@ fn family(ancestor: u32) -> BTreeSet<u32> {
     loop {
         let before = found.len();
         found.extend(
-            parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(pid, _)| *pid)
+            parents
+                .iter()
+                .filter(|(_, parent)| found.contains(parent))
+                .map(|(pid, _)| *pid)
                 .collect::<Vec<_>>(),
         );
         if found.len() == before {

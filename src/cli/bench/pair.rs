@@ -60,8 +60,12 @@ impl Bolt for Pair {
         let ticket = tuple.into_ticket();
         match self.waiting.remove(&key) {
             Some(first) => {
-                out.emit_anchored(&[&first, &ticket], StreamIdx(0), smallvec![Value::Int(key)] as Values)
-                    .map_err(|error| ComponentError::give_up(error.to_string()))?;
+                out.emit_anchored(
+                    &[&first, &ticket],
+                    StreamIdx(0),
+                    smallvec![Value::Int(key)] as Values,
+                )
+                .map_err(|error| ComponentError::give_up(error.to_string()))?;
                 out.ack(first);
                 out.ack(ticket);
             }

@@ -66,7 +66,7 @@ impl Bench<'_> {
         this: &Path,
         other: Option<&Path>,
         output: &mut Output,
-    ) -> anyhow::Result<Measured> {
+    ) -> Measured {
         let named = |program: &Path| Results::new(program.display().to_string());
         let mut measured = Measured { this: named(this), other: other.map(named), failed: false };
         for subject in subjects {
@@ -80,7 +80,7 @@ impl Bench<'_> {
                 output.message(&format!("galewire: {}: {error:#}\n", subject.name()));
             }
         }
-        Ok(measured)
+        measured
     }
 
     fn subject(
@@ -165,9 +165,8 @@ impl Bench<'_> {
         let ran = run(&self.order(case, program, &more), self.folder)?;
         let printed: serde_json::Value = serde_json::from_str(ran.output.trim())
             .with_context(|| format!("no figures were printed: {}", ran.output))?;
-        let figure = |name: &str| {
-            printed[name].as_f64().with_context(|| format!("no {name} in {printed}"))
-        };
+        let figure =
+            |name: &str| printed[name].as_f64().with_context(|| format!("no {name} in {printed}"));
         Ok(Sample::from([
             (Figure::P50, figure("p50_us")?),
             (Figure::P99, figure("p99_us")?),
@@ -189,7 +188,8 @@ impl Bench<'_> {
             progress.filter(|event| (1..messages).contains(&done(event))).collect();
         let busy = match (working.first(), working.last()) {
             (Some(first), Some(last)) if done(last) > done(first) => {
-                let span = seconds(last).zip(seconds(first)).map_or(0.0, |(end, start)| end - start);
+                let span =
+                    seconds(last).zip(seconds(first)).map_or(0.0, |(end, start)| end - start);
                 span * messages as f64 / (done(last) - done(first)) as f64
             }
             _ => ran.wall.as_secs_f64(),

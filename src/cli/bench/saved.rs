@@ -103,7 +103,7 @@ mod tests {
         results.save(&path).unwrap();
         let read = Results::read(&path).unwrap();
         assert_eq!(read.runs("pass").len(), 2);
-        assert_eq!(read.runs("pass")[1][&Figure::Rate], 5e6);
+        assert_eq!(read.runs("pass")[1], Sample::from([(Figure::Rate, 5e6)]));
         assert_eq!(read.machine, results.machine);
         assert!(read.runs("other").is_empty());
         fs::write(&path, "[]").unwrap();
