@@ -181,7 +181,7 @@ mod tests {
         for (found, exact) in figures[1..5].iter().zip([500.0, 900.0, 990.0, 999.0]) {
             assert!((exact..=exact * 1.125).contains(found), "{figures:?}");
         }
-        assert_eq!([figures[0], figures[5]], [1000.0, 1000.0]);
+        assert_eq!(vec![figures[0], figures[5]], [1000.0, 1000.0]);
     }
 
     #[test]

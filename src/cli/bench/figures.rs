@@ -125,7 +125,7 @@ mod tests {
             gain(&samples(figure, this), &samples(figure, other), figure).unwrap().median
         };
         let rate = gain_of(Figure::Rate, &[200.0], &[100.0]);
-        assert_eq!([rate, gain_of(Figure::P99, &[100.0], &[200.0])], [2.0, 2.0]);
+        assert_eq!(vec![rate, gain_of(Figure::P99, &[100.0], &[200.0])], [2.0, 2.0]);
     }
 
     #[test]
