@@ -78,6 +78,12 @@ impl EdgeId {
     pub fn random() -> Self {
         Self(fastrand::u64(1..))
     }
+
+    /// The same from a source of one's own.
+    #[inline]
+    pub fn drawn(random: &mut fastrand::Rng) -> Self {
+        Self(random.u64(..).max(1))
+    }
 }
 
 /// One life of one worker process.

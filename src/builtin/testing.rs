@@ -167,9 +167,8 @@ impl BoltOut {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<(), crate::component::ComponentError> {
         let tuple = tuple(values);
-        let mut out = Collector::new(self);
-        out.take_in_hand(&tuple);
-        bolt.execute(tuple, &mut out)
+        let (ticket, flags) = (tuple.ticket(), tuple.flags);
+        bolt.execute(tuple, &mut Collector::holding(self, &ticket.anchors, flags))
     }
 }
 

@@ -3,7 +3,7 @@
 //! No call here waits: the task's loop calls a component again only when its outputs fit.
 
 use crate::base::{StreamIdx, TaskId, Timestamp};
-use crate::tuple::{Anchors, Flags, Ticket, Tuple, Values};
+use crate::tuple::{Anchors, Flags, Ticket, Values};
 
 use super::FailKind;
 
@@ -106,26 +106,23 @@ pub trait Emitter {
 /// A bolt's way out. In `execute` it knows the tuple in hand, and `emit` anchors to it.
 pub struct Collector<'a> {
     emitter: &'a mut dyn Emitter,
-    in_hand: Anchors,
+    in_hand: &'a Anchors,
     flags: Flags,
 }
+
+/// What emissions are anchored to with no tuple in hand.
+static NOTHING: Anchors = Anchors::new();
 
 impl<'a> Collector<'a> {
     /// A collector with no tuple in hand.
     pub fn new(emitter: &'a mut dyn Emitter) -> Self {
-        Self { emitter, in_hand: Anchors::new(), flags: Flags::default() }
+        Self { emitter, in_hand: &NOTHING, flags: Flags::default() }
     }
 
-    /// Takes a tuple in hand: emissions are anchored to it from now on.
-    pub fn take_in_hand(&mut self, tuple: &Tuple) {
-        self.in_hand.clone_from(&tuple.anchors);
-        self.flags = tuple.flags;
-    }
-
-    /// Has no tuple in hand any more.
-    pub fn put_down(&mut self) {
-        self.in_hand.clear();
-        self.flags = Flags::default();
+    /// A collector with a tuple in hand, by its anchors and flags: emissions are anchored to it.
+    #[inline]
+    pub fn holding(emitter: &'a mut dyn Emitter, anchors: &'a Anchors, flags: Flags) -> Self {
+        Self { emitter, in_hand: anchors, flags }
     }
 
     /// Emits on the default stream, anchored to the tuple in hand.
@@ -143,7 +140,7 @@ impl<'a> Collector<'a> {
         self.emitter.emit(Emission {
             stream,
             direct: None,
-            anchors: &[&self.in_hand],
+            anchors: &[self.in_hand],
             values: values.into(),
             flags: self.flags,
             tasks: Tasks::Any,
@@ -160,7 +157,7 @@ impl<'a> Collector<'a> {
         self.emitter.emit(Emission {
             stream,
             direct: Some(task),
-            anchors: &[&self.in_hand],
+            anchors: &[self.in_hand],
             values: values.into(),
             flags: self.flags,
             tasks: Tasks::Any,

@@ -275,9 +275,9 @@ impl BoltTask {
                     break;
                 }
                 let Some(tuple) = taken.next() else { break };
-                let (ticket, _) = in_hand.insert((tuple.ticket(), tuple.flags));
-                let mut out = Collector::new(output);
-                out.take_in_hand(&tuple);
+                let flags = tuple.flags;
+                let (ticket, _) = in_hand.insert((tuple.ticket(), flags));
+                let mut out = Collector::holding(output, &ticket.anchors, flags);
                 match bolt.execute(tuple, &mut out) {
                     Ok(()) if *acking == Acking::Automatic => output.ack(&ticket.anchors),
                     Ok(()) => {}

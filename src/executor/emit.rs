@@ -42,6 +42,8 @@ pub(crate) struct Output {
     turn_at: Timestamp,
     /// Why the component has just died, where one tuple is to blame.
     blame: Blame,
+    /// Where edges come from.
+    random: fastrand::Rng,
 }
 
 impl Output {
@@ -79,6 +81,7 @@ impl Output {
             sent_mark: None,
             turn_at: Timestamp::default(),
             blame: Blame::Unknown,
+            random: fastrand::Rng::new(),
         }
     }
 
@@ -258,12 +261,22 @@ impl Emitter for Output {
     fn emit(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
         let Emission { stream, direct, anchors, values, flags, tasks } = emission;
         let sums = &mut self.sums;
+        let random = &mut self.random;
+        let single = match anchors {
+            [anchors] => anchors.single(),
+            _ => None,
+        };
         let stamp = |touched: Touched| {
+            if let Some(anchor) = single {
+                let own = Anchor { edge: EdgeId::drawn(random), ..*anchor };
+                sums.add(own, touched);
+                return Anchors::one(own);
+            }
             let mut stamped = Anchors::new();
             for anchor in anchors.iter().copied().flatten() {
                 let same = |done: &Anchor| (done.root, done.spout) == (anchor.root, anchor.spout);
                 if !stamped.iter().any(same) {
-                    let edge = EdgeId::random();
+                    let edge = EdgeId::drawn(random);
                     let own = Anchor { edge, ..*anchor };
                     sums.add(own, touched);
                     stamped.push(own);

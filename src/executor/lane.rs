@@ -58,6 +58,7 @@ struct Closed {
 pub(crate) struct Lane {
     task: TaskId,
     destination: Destination,
+    touched: Touched,
     open: Vec<Tuple>,
     open_part: Vec<u8>,
     open_bytes: usize,
@@ -92,9 +93,14 @@ pub(crate) struct Flushed {
 impl Lane {
     /// A lane on which `budget` bytes may wait under policies that do not block.
     pub(crate) fn new(task: TaskId, destination: Destination, budget: usize) -> Self {
+        let touched = match &destination {
+            Destination::Local(_) => Touched::default(),
+            Destination::Remote(slot, _) => Touched::worker(*slot),
+        };
         Self {
             task,
             destination,
+            touched,
             open: Vec::new(),
             open_part: Vec::new(),
             open_bytes: 0,
@@ -112,11 +118,9 @@ impl Lane {
     }
 
     /// The worker that a tuple on this lane touches beside the producer's own.
+    #[inline]
     pub(crate) fn touched(&self) -> Touched {
-        match &self.destination {
-            Destination::Local(_) => Touched::default(),
-            Destination::Remote(slot, _) => Touched::worker(*slot),
-        }
+        self.touched
     }
 
     /// The other worker, where the lane leaves this one.

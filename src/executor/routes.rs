@@ -24,6 +24,8 @@ pub(crate) struct Route {
 pub(crate) struct StreamRoutes {
     pub(crate) decl: StreamDecl,
     pub(crate) routes: Vec<Route>,
+    /// The one lane that every tuple goes on.
+    sole: Option<usize>,
 }
 
 /// A lane that an emission goes on, under the policy of the subscription that chose it.
@@ -77,6 +79,16 @@ impl Route {
 }
 
 impl StreamRoutes {
+    pub(crate) fn new(decl: StreamDecl, routes: Vec<Route>) -> Self {
+        let sole = match routes.as_slice() {
+            [Route { chooser, lanes, on_full }] if on_full.blocks() && !decl.direct => {
+                (lanes.len() == 1 && chooser.choices() == 1).then(|| lanes[0])
+            }
+            _ => None,
+        };
+        Self { decl, routes, sole }
+    }
+
     /// Lets each subscription's grouping choose.
     #[inline]
     fn pick(&mut self, values: &[Value], lanes: &[Lane], picked: &mut Picked) {
@@ -167,6 +179,17 @@ impl Routes {
         let Self { streams, lanes, picked, .. } = self;
         let routes = streams.get_mut(stream.index()).ok_or(EmitError::UnknownStream { stream })?;
         check(&routes.decl, direct, &values)?;
+        if let Some(at) = routes.sole.filter(|at| !lanes[*at].needs_care(OnFull::Block)) {
+            let lane = &mut lanes[at];
+            let anchors = stamp(lane.touched());
+            if let Tasks::Tell(told) = tasks {
+                told.push(lane.task());
+            }
+            if lane.push(Tuple { values, anchors, source: self.task, stream, flags }) {
+                self.flush_lane(at);
+            }
+            return Ok(Sent { copies: 1, shed: None });
+        }
         picked.clear();
         match (direct, &tasks) {
             (Some(task), _) => routes.pick_direct(task, picked),

@@ -39,7 +39,7 @@ impl SpoutOutput<'_> {
             let edge = EdgeId::random();
             xor ^= edge.0;
             touched_all = touched_all.union(touched);
-            Anchors::from_buf([Anchor { root, edge, spout }])
+            Anchors::one(Anchor { root, edge, spout })
         };
         match self.output.routes.send(stream, direct, values, flags, stamp, tasks) {
             Ok(sent) => {

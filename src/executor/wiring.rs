@@ -176,7 +176,7 @@ impl Parts<'_> {
             let consumers =
                 plan.consumers_of(self.task.component).filter(|(_, input)| input.stream == stream);
             let routes = consumers.map(|(consumer, input)| self.route(consumer, input, &mut lanes));
-            StreamRoutes { decl: decl.clone(), routes: routes.collect() }
+            StreamRoutes::new(decl.clone(), routes.collect())
         });
         let streams: Vec<_> = streams.collect();
         let budget = plan.settings.mailbox.as_usize();

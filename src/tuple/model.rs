@@ -53,7 +53,7 @@ impl Tuple {
     pub fn new(source: TaskId, stream: StreamIdx, values: impl IntoIterator<Item = Value>) -> Self {
         Self {
             values: values.into_iter().collect(),
-            anchors: SmallVec::new(),
+            anchors: Anchors::new(),
             source,
             stream,
             flags: Flags::default(),

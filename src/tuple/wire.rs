@@ -5,8 +5,6 @@
 //! length and that many bytes, so that an old reader can skip what it does not know.
 //! The bytes are pinned by tests: change them only together with the frame version.
 
-use smallvec::SmallVec;
-
 use crate::base::{EdgeId, RootId, StreamIdx, TaskId};
 
 use super::{Anchor, Anchors, Flags, RawJson, Tuple, Value, Values};
@@ -180,7 +178,7 @@ impl<'a> Reader<'a> {
     /// Anchors.
     pub fn anchors(&mut self) -> Result<Anchors, WireError> {
         let count = self.count()?;
-        let mut anchors = SmallVec::with_capacity(count);
+        let mut anchors = Anchors::new();
         for _ in 0..count {
             let spout = TaskId(self.u32()?);
             let root = RootId(self.u64()?);
@@ -287,7 +285,7 @@ mod tests {
             source in any::<u32>(), stream in any::<u16>(), flags in any::<u8>(),
         ) {
             let mut tuple = Tuple::new(TaskId(source), StreamIdx(stream), values);
-            tuple.anchors = anchors.into();
+            tuple.anchors = anchors.into_iter().collect();
             tuple.flags = Flags(flags);
             let mut bytes = Vec::new();
             put_tuple(&tuple, &mut bytes);

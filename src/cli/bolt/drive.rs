@@ -196,8 +196,8 @@ impl Drive {
         let (root, edge) = (RootId(self.line), EdgeId(self.line));
         tuple.anchors.push(Anchor { root, edge, spout });
         let ticket = tuple.ticket();
-        let mut out = Collector::new(&mut self.printer);
-        out.take_in_hand(&tuple);
+        let flags = tuple.flags;
+        let mut out = Collector::holding(&mut self.printer, &ticket.anchors, flags);
         match self.bolt.execute(tuple, &mut out) {
             Ok(()) if self.acking == Acking::Automatic => self.printer.ack(&ticket.anchors),
             Ok(()) => {}

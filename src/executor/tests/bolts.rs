@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::{Signal, StreamIdx, TaskId, now};
 use crate::component::{Acking, Bolt, Collector, ComponentError, Context, FailKind, Progress};
-use crate::tuple::{Tuple, Value};
+use crate::tuple::{Anchor, Anchors, Tuple, Value};
 
 use super::super::bolt_task::BoltTask;
 use super::rig::*;
@@ -324,8 +324,9 @@ fn roots_of_two_spouts_with_one_number_are_two_roots() {
     let rig = Rig::new();
     let mut task = rig.bolt(|| Made(Join(Vec::new())));
     let mut tuples = [tuple(Value::from(1)), tuple(Value::from(2))];
-    tuples[1].anchors[0].root = tuples[0].anchors[0].root;
-    tuples[1].anchors[0].spout = TaskId(10);
+    let first = tuples[0].anchors[0];
+    let edge = tuples[1].anchors[0].edge;
+    tuples[1].anchors = Anchors::one(Anchor { edge, spout: TaskId(10), ..first });
     rig.mailbox.push(Delivery::Tuples(tuples.into()), 1, &Signal::new()).unwrap();
     until_it_waits(&mut task);
     let Some(Delivery::Tuples(joined)) = rig.consumer.take() else { panic!("nothing came") };

@@ -236,9 +236,9 @@ impl Narrow {
 }
 
 fn routes(lanes: Vec<Lane>, streams: &[&[OnFull]], budget: usize) -> Routes {
-    let streams = streams.iter().map(|policies| StreamRoutes {
-        decl: StreamDecl::default_stream(["x"]),
-        routes: policies.iter().map(|&on_full| route(&lanes, on_full)).collect(),
+    let streams = streams.iter().map(|policies| {
+        let routes = policies.iter().map(|&on_full| route(&lanes, on_full)).collect();
+        StreamRoutes::new(StreamDecl::default_stream(["x"]), routes)
     });
     let streams = streams.collect();
     Routes::new(TASK, streams, lanes, budget, Signal::new())

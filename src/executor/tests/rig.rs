@@ -227,7 +227,7 @@ impl Rig {
         let chooser = Chooser::new(Grouping::plain(GroupingName::Shuffle), targets);
         let decl = StreamDecl::default_stream(["x"]);
         let routes = vec![Route { chooser, lanes: vec![0], on_full: self.on_full }];
-        let streams = vec![StreamRoutes { decl, routes }];
+        let streams = vec![StreamRoutes::new(decl, routes)];
         Output::new(
             Routes::new(TASK, streams, vec![lane], self.budget, waiter.clone()),
             EdgeSums::new(TASK, WorkerView::new([Incarnation(0)])),
