@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use compact_str::CompactString;
 use galewire::ack::WorkerView;
 use galewire::base::{
     Alarms, ByteSize, ComponentIdx, Incarnation, Runtimes, StreamIdx, TaskId, WorkerSlot,
@@ -27,7 +26,7 @@ use galewire::topology::{
     Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, PlannedTask, RestartPolicy,
     RetryPolicy, Settings, StallPolicy, Then,
 };
-use galewire::tuple::{Tuple, Value, Values};
+use galewire::tuple::{Text, Tuple, Value, Values};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -91,7 +90,7 @@ impl Bolt for Split {
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let text = tuple.values[0].as_str().unwrap_or_default();
         for word in text.split_ascii_whitespace() {
-            let word = Value::Str(CompactString::new(word));
+            let word = Value::from(word);
             out.emit(Values::from_iter([word]))
                 .map_err(|error| ComponentError::restart(error.to_string()))?;
         }
@@ -114,7 +113,7 @@ impl BoltKind for Split {
 }
 
 #[derive(Default)]
-struct Count(HashMap<CompactString, u64, foldhash::fast::RandomState>);
+struct Count(HashMap<Text, u64, foldhash::fast::RandomState>);
 
 impl Bolt for Count {
     fn open(&mut self, _: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {

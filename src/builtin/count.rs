@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
@@ -13,7 +12,7 @@ use crate::component::{
     Bolt, BoltKind, Collector, ComponentError, Context, Declaration, Declaring, FieldSlots,
     OptionProblem, PathSegment, Progress, StreamDecl,
 };
-use crate::tuple::{KeyBytes, Tuple, Value, Values, key_bytes};
+use crate::tuple::{KeyBytes, Text, Tuple, Value, Values, key_bytes};
 
 use super::inputs::{missing_field, refused};
 
@@ -136,7 +135,7 @@ struct Count {
 struct Running {
     by: Vec<FieldSlots>,
     names: Vec<String>,
-    words: HashMap<CompactString, u64, foldhash::fast::RandomState>,
+    words: HashMap<Text, u64, foldhash::fast::RandomState>,
     others: HashMap<KeyBytes, (Values, u64), foldhash::fast::RandomState>,
     scratch: KeyBytes,
     max_keys: usize,
@@ -237,7 +236,7 @@ impl Running {
             return Ok(*count);
         }
         self.make_room()?;
-        self.words.insert(CompactString::new(word), 1);
+        self.words.insert(Text::from(word), 1);
         Ok(1)
     }
 

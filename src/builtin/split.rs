@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smallvec::smallvec;
@@ -11,7 +10,7 @@ use crate::component::{
     Bolt, BoltKind, Collector, ComponentError, Context, Declaration, Declaring, FieldSlots,
     OptionProblem, StreamDecl,
 };
-use crate::tuple::{Tuple, Value};
+use crate::tuple::{Text, Tuple, Value};
 
 use super::inputs::{missing_field, refused};
 
@@ -89,7 +88,7 @@ impl Bolt for Split {
             if word.is_empty() {
                 return Ok(());
             }
-            let word = Value::Str(CompactString::new(word));
+            let word = Value::Str(Text::from(word));
             out.emit(smallvec![word]).map_err(refused)
         };
         match &self.options.by {

@@ -13,7 +13,7 @@ use super::life::Blame;
 use super::mailbox::Mailbox;
 use super::mark::Mark;
 use super::overload::Full;
-use super::routes::Routes;
+use super::routes::{Routes, Stamp};
 
 /// How a spout task's ledger is reached.
 pub(crate) enum AckWay {
@@ -256,34 +256,55 @@ fn encoded(batch: &AckBatch) -> Vec<u8> {
     part
 }
 
+/// Anchors for the copies of one emission: an edge of its own for each, summed as sent.
+struct Stamps<'a> {
+    sums: &'a mut EdgeSums,
+    random: &'a mut fastrand::Rng,
+    anchors: &'a [&'a Anchors],
+    /// The only anchor, where there is one.
+    single: Option<&'a Anchor>,
+}
+
+impl Stamp for Stamps<'_> {
+    // Inlined, what it makes is written where it stays: loads would wait for stores otherwise.
+    #[inline(always)]
+    fn stamp(&mut self, touched: Touched) -> Anchors {
+        match self.single {
+            Some(anchor) => {
+                let own = Anchor { edge: EdgeId::drawn(self.random), ..*anchor };
+                self.sums.add(own, touched);
+                Anchors::one(own)
+            }
+            None => self.stamp_all(touched),
+        }
+    }
+}
+
+impl Stamps<'_> {
+    #[inline(never)]
+    fn stamp_all(&mut self, touched: Touched) -> Anchors {
+        let mut stamped = Anchors::new();
+        for anchor in self.anchors.iter().copied().flatten() {
+            let same = |done: &Anchor| (done.root, done.spout) == (anchor.root, anchor.spout);
+            if !stamped.iter().any(same) {
+                let own = Anchor { edge: EdgeId::drawn(self.random), ..*anchor };
+                self.sums.add(own, touched);
+                stamped.push(own);
+            }
+        }
+        stamped
+    }
+}
+
 impl Emitter for Output {
     #[inline]
     fn emit(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
         let Emission { stream, direct, anchors, values, flags, tasks } = emission;
-        let sums = &mut self.sums;
-        let random = &mut self.random;
         let single = match anchors {
             [anchors] => anchors.single(),
             _ => None,
         };
-        let stamp = |touched: Touched| {
-            if let Some(anchor) = single {
-                let own = Anchor { edge: EdgeId::drawn(random), ..*anchor };
-                sums.add(own, touched);
-                return Anchors::one(own);
-            }
-            let mut stamped = Anchors::new();
-            for anchor in anchors.iter().copied().flatten() {
-                let same = |done: &Anchor| (done.root, done.spout) == (anchor.root, anchor.spout);
-                if !stamped.iter().any(same) {
-                    let edge = EdgeId::drawn(random);
-                    let own = Anchor { edge, ..*anchor };
-                    sums.add(own, touched);
-                    stamped.push(own);
-                }
-            }
-            stamped
-        };
+        let stamp = Stamps { sums: &mut self.sums, random: &mut self.random, anchors, single };
         let sent = self.routes.send(stream, direct, values, flags, stamp, tasks)?;
         TaskCounters::add(&self.counters.emitted, 1);
         TaskCounters::add(&self.counters.transferred, sent.copies as u64);

@@ -172,42 +172,34 @@ impl Lane {
     }
 
     /// Puts a tuple on the lane; true where its batch is full and wants to be flushed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, tuple: Tuple) -> bool {
-        match &self.destination {
-            Destination::Local(_) => {
-                if self.open.capacity() == 0 {
-                    self.open.reserve(if self.open_count == 0 { 4 } else { BATCH_TUPLES });
-                }
-                self.open_bytes += tuple.weight();
-                self.open.push(tuple);
-                self.open_count = self.open.len();
-                self.open_count >= BATCH_TUPLES || self.open_bytes >= BATCH_BYTES
-            }
-            Destination::Remote(..) => {
-                if self.open_part.is_empty() {
-                    self.open_part.push(PART_TUPLES);
-                }
-                let start = self.open_part.len();
-                put_tuple(&tuple, &mut self.open_part);
-                if self.open_count > 0 && self.open_part.len() - start >= PART_BYTES {
-                    self.set_apart(start);
-                }
-                self.open_count += 1;
-                self.open_bytes = self.open_part.len();
-                self.open_bytes >= PART_BYTES
-            }
+        if matches!(self.destination, Destination::Remote(..)) {
+            return self.push_remote(&tuple);
         }
+        if self.open.len() == self.open.capacity() {
+            self.grow();
+        }
+        self.open_bytes += tuple.weight();
+        self.open.push(tuple);
+        self.open_count = self.open.len();
+        self.open_count >= BATCH_TUPLES || self.open_bytes >= BATCH_BYTES
     }
 
-    /// A large tuple goes alone: where no link takes it, those before it are not refused with it.
-    fn set_apart(&mut self, start: usize) {
-        let large = self.open_part.split_off(start);
-        self.open_bytes = start;
-        self.close();
-        self.open_part = Vec::with_capacity(large.len() + 1);
-        self.open_part.push(PART_TUPLES);
-        self.open_part.extend_from_slice(&large);
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.open.reserve(if self.open.is_empty() { 4 } else { BATCH_TUPLES });
+    }
+
+    #[inline(never)]
+    fn push_remote(&mut self, tuple: &Tuple) -> bool {
+        if self.open_part.is_empty() {
+            self.open_part.push(PART_TUPLES);
+        }
+        put_tuple(tuple, &mut self.open_part);
+        self.open_count += 1;
+        self.open_bytes = self.open_part.len();
+        self.open_bytes >= PART_BYTES
     }
 
     /// Puts a mark behind everything on the lane.

@@ -13,6 +13,18 @@ use super::Mark;
 use super::lane::Lane;
 use super::overload::{Full, Overload};
 
+/// Makes the anchors of a copy that touches these workers.
+pub(crate) trait Stamp {
+    fn stamp(&mut self, touched: Touched) -> Anchors;
+}
+
+impl<F: FnMut(Touched) -> Anchors> Stamp for F {
+    #[inline(always)]
+    fn stamp(&mut self, touched: Touched) -> Anchors {
+        self(touched)
+    }
+}
+
 /// One subscription to one of the task's streams.
 pub(crate) struct Route {
     pub(crate) chooser: Chooser,
@@ -173,7 +185,7 @@ impl Routes {
         direct: Option<TaskId>,
         values: Values,
         flags: Flags,
-        mut stamp: impl FnMut(Touched) -> Anchors,
+        mut stamp: impl Stamp,
         tasks: Tasks<'_>,
     ) -> Result<Sent, EmitError> {
         let Self { streams, lanes, picked, .. } = self;
@@ -181,7 +193,7 @@ impl Routes {
         check(&routes.decl, direct, &values)?;
         if let Some(at) = routes.sole.filter(|at| !lanes[*at].needs_care(OnFull::Block)) {
             let lane = &mut lanes[at];
-            let anchors = stamp(lane.touched());
+            let anchors = stamp.stamp(lane.touched());
             if let Tasks::Tell(told) = tasks {
                 told.push(lane.task());
             }
@@ -217,7 +229,7 @@ impl Routes {
             let lane = &mut self.lanes[at];
             let values = if number + 1 == copies { values.take() } else { values.clone() };
             let values = values.expect("only the last copy takes the values");
-            let anchors = stamp(lane.touched());
+            let anchors = stamp.stamp(lane.touched());
             let tuple = Tuple { values, anchors, source: self.task, stream, flags };
             sent.copies += 1;
             if let Some(told) = &mut told {

@@ -6,10 +6,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use compact_str::CompactString;
 use smallvec::SmallVec;
 
-use super::{RawJson, Value};
+use super::{RawJson, Text, Value};
 
 /// Why text is not JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -346,14 +345,14 @@ fn parse_at(scanner: &mut Scanner<'_>, depth: usize) -> Result<Value, JsonError>
             let mut entries = Vec::new();
             if !scanner.take(b'}') {
                 loop {
-                    let key = CompactString::new(scanner.key()?);
+                    let key = Text::from(scanner.key()?);
                     entries.push((key, parse_at(scanner, depth + 1)?));
                     if !scanner.more(b'}')? {
                         break;
                     }
                 }
             }
-            Ok(Value::Map(entries))
+            Ok(Value::Map(Box::new(entries)))
         }
         _ => {
             let span = scanner.skip_value()?;

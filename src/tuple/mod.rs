@@ -13,4 +13,4 @@ pub use anchor::{Anchor, Anchors};
 pub use canonical::{KEY_GROUPS, KeyBytes, KeyGroup, key_bytes, key_group, key_hash};
 pub use json::{JsonError, Scanner, parse_value, write_json_string};
 pub use model::{Flags, Ticket, Tuple, Values};
-pub use value::{RawJson, Value};
+pub use value::{RawJson, Text, Value};

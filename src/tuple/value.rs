@@ -2,20 +2,26 @@
 
 use std::borrow::Cow;
 
-use compact_str::CompactString;
+use ecow::EcoString;
 
 use super::json::{Scanner, decode_string, parse_value, write_ascii_json, write_json_string};
+
+/// Text of a value. A copy shares the bytes, and what is short lies in the value itself.
+pub type Text = EcoString;
+
+/// Bytes of text that need no place on the heap.
+const INLINE: usize = size_of::<Text>() - 1;
 
 /// JSON text as a child wrote it: one well-formed value, valid UTF-8, looked into only when asked.
 ///
 /// Unlike strict JSON it may hold `NaN`, `Infinity`, `-Infinity` and lone surrogate escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawJson(CompactString);
+pub struct RawJson(Text);
 
 impl RawJson {
     /// Takes text that a [`Scanner`] has already found to be one value.
     pub fn from_scanned(text: &str) -> Self {
-        Self(CompactString::new(text))
+        Self(Text::from(text))
     }
 
     /// Checks that `text` is one JSON value.
@@ -26,7 +32,7 @@ impl RawJson {
         let mut scanner = Scanner::new(text);
         let span = scanner.skip_value()?;
         scanner.finish()?;
-        Ok(Self(CompactString::new(&text[span])))
+        Ok(Self(Text::from(&text[span])))
     }
 
     /// The text.
@@ -47,13 +53,13 @@ pub enum Value {
     /// Any other number.
     Float(f64),
     /// Text.
-    Str(CompactString),
+    Str(Text),
     /// A value as a child wrote it.
     Json(RawJson),
     /// A list.
     List(Vec<Value>),
-    /// An object, in the order it was written.
-    Map(Vec<(CompactString, Value)>),
+    /// An object, in the order it was written. Boxed, so that a value takes 24 bytes.
+    Map(Box<Vec<(Text, Value)>>),
 }
 
 impl Value {
@@ -63,7 +69,7 @@ impl Value {
         let bytes = text.as_bytes();
         match bytes {
             [b'"', inner @ .., b'"'] if memchr_none(inner) => {
-                Self::Str(CompactString::new(&text[1..text.len() - 1]))
+                Self::Str(Text::from(&text[1..text.len() - 1]))
             }
             b"null" => Self::Null,
             b"true" => Self::Bool(true),
@@ -123,8 +129,7 @@ impl Value {
     /// Bytes beyond the value's own size that it keeps on the heap, about.
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Self::Str(text) if text.is_heap_allocated() => text.len(),
-            Self::Json(raw) if raw.0.is_heap_allocated() => raw.0.len(),
+            Self::Str(text) | Self::Json(RawJson(text)) if text.len() > INLINE => text.len(),
             Self::List(items) => {
                 items.iter().map(|item| size_of::<Self>() + item.heap_bytes()).sum()
             }
@@ -203,18 +208,18 @@ fn write_display(out: &mut Vec<u8>, number: i64) {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Str(CompactString::new(text))
+        Self::Str(Text::from(text))
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Str(CompactString::from(text))
+        Self::Str(Text::from(text))
     }
 }
 
-impl From<CompactString> for Value {
-    fn from(text: CompactString) -> Self {
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
         Self::Str(text)
     }
 }
@@ -249,9 +254,10 @@ impl From<&serde_json::Value> for Value {
                 .unwrap_or(Self::Null),
             serde_json::Value::String(text) => Self::from(text.as_str()),
             serde_json::Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
-            serde_json::Value::Object(entries) => Self::Map(
-                entries.iter().map(|(key, item)| (key.as_str().into(), Self::from(item))).collect(),
-            ),
+            serde_json::Value::Object(entries) => {
+                let entries = entries.iter().map(|(key, item)| (key.as_str().into(), item.into()));
+                Self::Map(Box::new(entries.collect()))
+            }
         }
     }
 }
@@ -259,6 +265,11 @@ impl From<&serde_json::Value> for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_takes_three_words() {
+        assert_eq!(size_of::<Value>(), 24);
+    }
 
     #[test]
     fn c19_scanned_json_keeps_what_parsing_would_spoil() {

@@ -94,7 +94,7 @@ pub fn put_value(value: &Value, out: &mut Vec<u8>) {
         Value::Map(entries) => {
             out.push(MAP);
             put_varint(entries.len() as u64, out);
-            for (key, item) in entries {
+            for (key, item) in entries.iter() {
                 put_varint(key.len() as u64, out);
                 out.extend_from_slice(key.as_bytes());
                 put_value(item, out);
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
                     let key = self.text()?.into();
                     entries.push((key, self.value(depth + 1)?));
                 }
-                Value::Map(entries)
+                Value::Map(Box::new(entries))
             }
             _ => return Err(WireError::Malformed("value type")),
         })
@@ -264,7 +264,7 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
                 prop::collection::vec(("[a-z]{0,30}".prop_map(Into::into), inner), 0..4)
-                    .prop_map(Value::Map),
+                    .prop_map(|entries| Value::Map(Box::new(entries))),
             ]
         })
     }

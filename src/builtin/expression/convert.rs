@@ -65,7 +65,7 @@ pub(super) fn from_cel(value: &cel::Value) -> Result<Value, String> {
                 map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
             let entries = sorted.into_iter();
             let entries = entries.map(|(key, value)| Ok((key.into(), from_cel(value)?)));
-            Value::Map(entries.collect::<Result<_, String>>()?)
+            Value::Map(Box::new(entries.collect::<Result<_, String>>()?))
         }
         other => return Err(format!("a {} cannot be emitted", other.type_of())),
     })

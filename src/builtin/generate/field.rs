@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use compact_str::CompactString;
-
-use crate::tuple::Value;
+use crate::tuple::{Text, Value};
 
 use super::template::Template;
 
@@ -58,11 +56,11 @@ impl Field {
     #[inline]
     pub(super) fn value(&self, message: &Message, place: u64) -> Value {
         match self {
-            Self::Constant(value) => value.clone(),
-            Self::Cycle(values) => values[(message.number % values.len() as u64) as usize].clone(),
+            Self::Constant(value) => fresh(value),
+            Self::Cycle(values) => fresh(&values[(message.number % values.len() as u64) as usize]),
             Self::Choose(values) => {
                 let drawn = below(message.draw(place), values.len() as u128);
-                values[drawn as usize].clone()
+                fresh(&values[drawn as usize])
             }
             Self::Counter { start, step } => {
                 Value::Int(start.wrapping_add(step.wrapping_mul(message.number as i64)))
@@ -83,7 +81,7 @@ impl Field {
     }
 
     /// Appends the value as text.
-    pub(super) fn write(&self, message: &Message, place: u64, out: &mut CompactString) {
+    pub(super) fn write(&self, message: &Message, place: u64, out: &mut Text) {
         match self.value(message, place) {
             Value::Str(text) => out.push_str(&text),
             Value::Int(number) => write!(out, "{number}").expect("a string takes every write"),
@@ -98,6 +96,16 @@ impl Field {
             Self::Template(template) => template.needs_time(),
             _ => false,
         }
+    }
+}
+
+/// A value to give out. A short text is copied: tasks on other cores would fight for the count of a
+/// shared one.
+fn fresh(value: &Value) -> Value {
+    const SHORT: usize = 512;
+    match value {
+        Value::Str(text) if text.len() <= SHORT => Value::Str(Text::from(text.as_str())),
+        other => other.clone(),
     }
 }
 

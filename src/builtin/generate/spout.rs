@@ -9,6 +9,8 @@ use crate::builtin::inputs::{bad_options, refused};
 use crate::builtin::window::Window;
 use crate::component::{ComponentError, Context, MessageId, Next, Spout, SpoutCollector};
 
+use crate::tuple::Values;
+
 use super::field::Message;
 use super::options::{GenerateOptions, Settings};
 use super::schedule::share;
@@ -175,9 +177,10 @@ impl Running {
             seed: self.settings.seed,
             time: self.clock.started.saturating_add(after),
         };
-        let fields = self.settings.fields.iter().zip(0..);
-        let values: crate::tuple::Values =
-            fields.map(|(field, place)| field.value(&message, place)).collect();
+        let mut values = Values::new();
+        for (field, place) in self.settings.fields.iter().zip(0..) {
+            values.push(field.value(&message, place));
+        }
         let id = self.window.push(self.next);
         self.next += 1;
         out.emit(Some(MessageId(id)), values).map_err(refused)

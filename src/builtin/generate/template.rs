@@ -4,9 +4,7 @@
 //! `{random:1..6}` draws an integer with both ends, `{random:0.0..1.0}` a float below the upper
 //! one; `{time:ms}` (or `us`, `ns`) is the intended emit time. `{{` and `}}` are braces. Pure.
 
-use compact_str::CompactString;
-
-use crate::tuple::Value;
+use crate::tuple::{Text, Value};
 
 use super::field::{Field, Message, TimeUnit};
 
@@ -18,7 +16,7 @@ pub(super) struct Template {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
-    Text(CompactString),
+    Plain(Text),
     Made(Field),
 }
 
@@ -42,7 +40,7 @@ impl Template {
     /// An unknown placeholder or a lone brace, with its place.
     pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
-        let mut plain = CompactString::default();
+        let mut plain = Text::default();
         let mut rest = text;
         while let Some(place) = rest.find(['{', '}']) {
             plain.push_str(&rest[..place]);
@@ -60,7 +58,7 @@ impl Template {
                 return Err(error(format!("lone `{brace}`")));
             };
             if !plain.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut plain)));
+                parts.push(Part::Plain(std::mem::take(&mut plain)));
             }
             let made = placeholder(inner)
                 .ok_or_else(|| error(format!("unknown placeholder `{{{inner}}}`")))?;
@@ -69,17 +67,17 @@ impl Template {
         }
         plain.push_str(rest);
         if !plain.is_empty() {
-            parts.push(Part::Text(plain));
+            parts.push(Part::Plain(plain));
         }
         Ok(Self { parts })
     }
 
     /// The text for one message.
-    pub(super) fn fill(&self, message: &Message, place: u64) -> CompactString {
-        let mut out = CompactString::default();
+    pub(super) fn fill(&self, message: &Message, place: u64) -> Text {
+        let mut out = Text::default();
         for (index, part) in self.parts.iter().enumerate() {
             match part {
-                Part::Text(text) => out.push_str(text),
+                Part::Plain(text) => out.push_str(text),
                 Part::Made(field) => field.write(message, place << 16 | index as u64, &mut out),
             }
         }

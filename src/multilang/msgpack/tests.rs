@@ -148,7 +148,10 @@ fn json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 200, 20, |inner| {
         let list = prop::collection::vec(inner.clone(), 0..20).prop_map(Value::List);
         let entry = (any::<String>().prop_map(Into::into), inner);
-        prop_oneof![list, prop::collection::vec(entry, 0..20).prop_map(Value::Map)]
+        prop_oneof![
+            list,
+            prop::collection::vec(entry, 0..20).prop_map(|entries| Value::Map(Box::new(entries)))
+        ]
     })
 }
 

@@ -57,7 +57,7 @@ fn c14_every_message_to_a_spout_is_one_compact_line_and_the_line_end() {
 #[test]
 fn c15_messages_are_ascii_with_surrogate_pairs() {
     let mut talk = Talk::greeted(json!({}));
-    let map = Value::Map(vec![("ключ".into(), Value::from("\u{7f}é"))]);
+    let map = Value::Map(Box::new(vec![("ключ".into(), Value::from("\u{7f}é"))]));
     talk.give(tuple(1, [Value::from("naïve 𝄞"), raw("[\"日本 𝄞\"]"), map]));
     let sent = talk.sent();
     assert!(sent.is_ascii(), "{sent}");
