@@ -266,7 +266,8 @@ struct Stamps<'a> {
 }
 
 impl Stamp for Stamps<'_> {
-    // Inlined, what it makes is written where it stays: loads would wait for stores otherwise.
+    // Otherwise loads wait for the stores before them.
+    #[expect(clippy::inline_always, reason = "what it makes is written where it stays")]
     #[inline(always)]
     fn stamp(&mut self, touched: Touched) -> Anchors {
         match self.single {

@@ -172,6 +172,7 @@ impl Lane {
     }
 
     /// Puts a tuple on the lane; true where its batch is full and wants to be flushed.
+    #[expect(clippy::inline_always, reason = "what it makes is written where it stays")]
     #[inline(always)]
     pub(crate) fn push(&mut self, tuple: Tuple) -> bool {
         if matches!(self.destination, Destination::Remote(..)) {

@@ -19,6 +19,7 @@ pub(crate) trait Stamp {
 }
 
 impl<F: FnMut(Touched) -> Anchors> Stamp for F {
+    #[expect(clippy::inline_always, reason = "what it makes is written where it stays")]
     #[inline(always)]
     fn stamp(&mut self, touched: Touched) -> Anchors {
         self(touched)
