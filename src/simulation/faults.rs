@@ -21,8 +21,8 @@ pub(super) enum Fault {
     Freeze(WorkerSlot, Duration),
     /// One of the connections breaks, at any byte of what is on it.
     Cut(usize),
-    /// A frame of one of the connections vanishes.
-    Lose(usize),
+    /// A frame of one of the connections vanishes, or an answer.
+    Lose(usize, bool),
     /// A task's loop does not come round for a while.
     Stop(WorkerSlot, usize, Duration),
     /// A child is killed.
@@ -47,7 +47,7 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
             4..6 => Fault::Cut(dice.usize(..16)),
             6 => Fault::Stop(slot, dice.usize(..8), span(dice, 4_000)),
             7..9 => Fault::KillChild(slot, dice.usize(..4)),
-            9 => Fault::Lose(dice.usize(..16)),
+            9 => Fault::Lose(dice.usize(..16), dice.bool()),
             10..12 => Fault::Delay(span(dice, 400)),
             _ => Fault::StartAgain,
         };

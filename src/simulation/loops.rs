@@ -184,7 +184,9 @@ impl World {
                     self.up(life, FromWorker::PeerUnresponsive { slot, boot });
                 }
                 TransportEvent::ProtocolError { message, .. }
-                    if self.wires.lost > 0 && message.contains("came too early") => {}
+                    if self.wires.lost > 0
+                        && (message.contains("came too early")
+                            || message.contains("never came")) => {}
                 TransportEvent::ProtocolError { slot, message } => {
                     self.violated(format!("{life:?} was told by {slot:?}: {message}"));
                 }
@@ -216,13 +218,7 @@ impl World {
         if let Some(until) = self.wires.held_until(wire).filter(|until| self.now < *until) {
             return self.queue.put(until, Event::Forward(wire, end, parcel));
         }
-        let lost = self.wires.lost;
         if !self.wires.arrive(wire, false, end) {
-            if self.wires.lost > lost {
-                // A stream loses its end only with itself.
-                let at = self.soon(1_000, 1_000_000);
-                self.queue.put(at, Event::Snap(wire));
-            }
             return;
         }
         let line = self.wires.get(wire);

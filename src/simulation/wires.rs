@@ -18,6 +18,8 @@ pub(super) struct Way {
     last: Timestamp,
     /// What is behind this byte never arrives.
     cut: Option<u64>,
+    /// The next frame vanishes.
+    loses: bool,
 }
 
 impl Way {
@@ -52,8 +54,6 @@ pub(super) struct Wire {
     open: bool,
     /// What is on it when it is cut arrives not before then.
     held: Timestamp,
-    /// The next frame vanishes.
-    loses: bool,
     forward: Way,
     back: Way,
 }
@@ -80,10 +80,8 @@ impl Wires {
     pub(super) fn connect(&mut self, from: Life, to: Life) -> u64 {
         self.numbers += 1;
         let (forward, back) = (Way::default(), Way::default());
-        self.all.insert(
-            self.numbers,
-            Wire { from, to, open: true, held: Timestamp(0), loses: false, forward, back },
-        );
+        self.all
+            .insert(self.numbers, Wire { from, to, open: true, held: Timestamp(0), forward, back });
         self.lines.insert((from, to.0), self.numbers);
         self.numbers
     }
@@ -122,11 +120,11 @@ impl Wires {
     /// Whether a frame that ends at a byte arrives.
     pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64) -> bool {
         let wire = self.all.get_mut(&wire).expect("frames are on wires");
-        if !back && std::mem::take(&mut wire.loses) {
+        let way = if back { &mut wire.back } else { &mut wire.forward };
+        if std::mem::take(&mut way.loses) {
             self.lost += 1;
             return false;
         }
-        let way = if back { &mut wire.back } else { &mut wire.forward };
         way.arrive(end)
     }
 
@@ -136,8 +134,10 @@ impl Wires {
     }
 
     /// The next frame of a wire vanishes, and those behind it arrive.
-    pub(super) fn lose(&mut self, wire: u64) {
-        self.all.get_mut(&wire).expect("wires are numbered").loses = true;
+    pub(super) fn lose(&mut self, wire: u64, back: bool) {
+        let wire = self.all.get_mut(&wire).expect("wires are numbered");
+        let way = if back { &mut wire.back } else { &mut wire.forward };
+        way.loses = true;
     }
 
     /// Cuts a wire; false where it was cut already.

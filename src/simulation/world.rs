@@ -240,7 +240,6 @@ impl World {
             | Event::Tick
             | Event::TimeIsUp
             | Event::Resume
-            | Event::Snap(_)
             | Event::Fault(_) => None,
         }
     }
@@ -277,7 +276,6 @@ impl World {
             Event::Tick => self.tick(),
             Event::TimeIsUp => self.decide(Decision::TimeIsUp),
             Event::Resume => self.decide(Decision::Resume),
-            Event::Snap(wire) => self.cut(wire),
             Event::Fault(fault) => self.fault(fault),
         }
     }
@@ -302,10 +300,10 @@ impl World {
                     self.cut(open[number % open.len()]);
                 }
             }
-            Fault::Lose(number) => {
+            Fault::Lose(number, back) => {
                 let open = self.wires.open();
                 if !open.is_empty() {
-                    self.wires.lose(open[number % open.len()]);
+                    self.wires.lose(open[number % open.len()], back);
                 }
             }
             Fault::Stop(slot, number, span) => {
