@@ -11,6 +11,7 @@ use crate::transport::simulated::{Answers, Parcel};
 
 use super::books::Life;
 use super::children::Script;
+use super::faults::{Fault, Moment};
 use super::queue::Event;
 use super::stage::lock;
 use super::supervisor::{HEARTBEAT, PULSE};
@@ -200,7 +201,31 @@ impl World {
         let Some(wire) = self.wires.line(life, to) else { return };
         while let Some(batch) = self.worker(life).node.next(to) {
             books(&self.books).carried(life, to, batch.sequence, batch.bytes as u64);
+            self.spring(to, Moment::Batch);
             self.send(wire, false, batch.parcel);
+        }
+    }
+
+    /// A worker that was waited for is killed, and what is put on wires from now on comes late.
+    fn spring(&mut self, slot: WorkerSlot, moment: Moment) {
+        let Some(&(awaited, span)) = self.ambushes.get(&slot) else { return };
+        let early = moment == Moment::Batch && self.dice.bool();
+        if awaited != moment || early || lock(&self.stage).is_calm() {
+            return;
+        }
+        self.ambushes.remove(&slot);
+        lock(&self.stage).seen.ambushes += 1;
+        self.slow_until = self.slow_until.max(self.now + span);
+        self.queue.put(self.now, Event::Fault(Fault::Kill(slot)));
+    }
+
+    /// All connections that a worker has made break.
+    pub(super) fn cut_off(&mut self, slot: WorkerSlot) {
+        let Some(life) = self.workers.get(&slot).map(|worker| worker.life) else { return };
+        for wire in self.wires.of(life) {
+            if self.wires.get(wire).from == life {
+                self.cut(wire);
+            }
         }
     }
 
@@ -283,6 +308,7 @@ impl World {
         let Some(hello) = self.worker(life).node.connect(to) else { return };
         let wire = self.wires.connect(life, peer);
         self.say(|| format!("{life:?} connects to {peer:?} by wire {wire}"));
+        self.spring(life.0, Moment::Hello);
         self.send(wire, false, hello);
         self.pump(life, to);
     }

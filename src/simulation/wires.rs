@@ -41,7 +41,9 @@ impl Way {
 
     fn break_off(&mut self, dice: &mut fastrand::Rng) {
         if self.cut.is_none() {
-            self.cut = Some(dice.u64(self.arrived..=self.sent));
+            // What a killed process has sent may come as a whole.
+            let whole = dice.bool();
+            self.cut = Some(if whole { self.sent } else { dice.u64(self.arrived..=self.sent) });
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::multilang;
 use crate::supervisor::{Coordinator, Event as Decision, Finish};
 
 use super::books::{Books, Life};
-use super::faults::{self, Fault, TROUBLE};
+use super::faults::{self, Fault, Moment, TROUBLE};
 use super::oracle::Oracle;
 use super::queue::{Event, Queue};
 use super::scenario::Scenario;
@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) positions: Arc<Positions>,
     pub(super) run_dir: PathBuf,
     pub(super) slow_until: Timestamp,
+    /// Workers that are to be killed at a moment, and how long wires are slow then.
+    pub(super) ambushes: BTreeMap<WorkerSlot, (Moment, Duration)>,
     /// When each slot's worker was replaced, since the run was begun or let go on.
     pub(super) replaced: BTreeMap<WorkerSlot, Vec<Timestamp>>,
     /// When each task's component was started again, in one life of its worker.
@@ -144,6 +146,7 @@ impl World {
             positions,
             run_dir: run_dir(),
             slow_until: Timestamp(0),
+            ambushes: BTreeMap::new(),
             replaced: BTreeMap::new(),
             restarts: BTreeMap::new(),
             time_is_up: false,
@@ -287,6 +290,12 @@ impl World {
                 if let Some(life) = self.workers.get(&slot).map(|worker| worker.life) {
                     lock(&self.stage).seen.kills += 1;
                     self.die(life, "was killed");
+                }
+            }
+            Fault::Ambush(slot, moment, span) => {
+                self.ambushes.insert(slot, (moment, span));
+                if moment == Moment::Hello {
+                    self.cut_off(slot);
                 }
             }
             Fault::Freeze(slot, span) => {
