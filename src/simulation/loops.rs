@@ -243,7 +243,7 @@ impl World {
         if let Some(until) = self.wires.held_until(wire).filter(|until| self.now < *until) {
             return self.queue.put(until, Event::Forward(wire, end, parcel));
         }
-        if !self.wires.arrive(wire, false, end) {
+        if !self.wires.arrive(wire, false, end, parcel.len()) {
             return;
         }
         let line = self.wires.get(wire);
@@ -282,7 +282,7 @@ impl World {
 
     pub(super) fn back(&mut self, wire: u64, end: u64, parcel: &Parcel) {
         let line = self.wires.get(wire);
-        if !self.wires.arrive(wire, true, end)
+        if !self.wires.arrive(wire, true, end, parcel.len())
             || self.wires.line(line.from, line.to.0) != Some(wire)
         {
             return;
@@ -308,6 +308,10 @@ impl World {
         let Some(hello) = self.worker(life).node.connect(to) else { return };
         let wire = self.wires.connect(life, peer);
         self.say(|| format!("{life:?} connects to {peer:?} by wire {wire}"));
+        if self.dice.u32(..20) == 0 && !lock(&self.stage).is_calm() {
+            let back = self.dice.bool();
+            self.wires.lose(wire, back, 0);
+        }
         self.spring(life.0, Moment::Hello);
         self.send(wire, false, hello);
         self.pump(life, to);

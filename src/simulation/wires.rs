@@ -10,6 +10,9 @@ use crate::transport::simulated::Parcel;
 
 use super::books::Life;
 
+/// Frames that are longer say more than that somebody lives.
+const PING: usize = 55;
+
 /// One direction of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Way {
@@ -18,8 +21,8 @@ pub(super) struct Way {
     last: Timestamp,
     /// What is behind this byte never arrives.
     cut: Option<u64>,
-    /// The next frame vanishes.
-    loses: bool,
+    /// The next frame but so many vanishes. Pings and empty answers do not count, hellos and welcomes do.
+    loses: Option<u32>,
 }
 
 impl Way {
@@ -37,6 +40,15 @@ impl Way {
             self.arrived = end;
         }
         whole
+    }
+
+    /// Whether the frame that arrives vanishes.
+    fn vanish(&mut self, length: usize) -> bool {
+        let Some(before) = self.loses.filter(|_| self.arrived == 0 || length > PING) else {
+            return false;
+        };
+        self.loses = before.checked_sub(1);
+        self.loses.is_none()
     }
 
     fn break_off(&mut self, dice: &mut fastrand::Rng) {
@@ -119,11 +131,11 @@ impl Wires {
         Some(way.send(parcel, at))
     }
 
-    /// Whether a frame that ends at a byte arrives.
-    pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64) -> bool {
+    /// Whether a frame of a length that ends at a byte arrives.
+    pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64, length: usize) -> bool {
         let wire = self.all.get_mut(&wire).expect("frames are on wires");
         let way = if back { &mut wire.back } else { &mut wire.forward };
-        if std::mem::take(&mut way.loses) {
+        if way.vanish(length) {
             self.lost += 1;
             return false;
         }
@@ -135,11 +147,11 @@ impl Wires {
         self.all.get(&wire).filter(|wire| !wire.open).map(|wire| wire.held)
     }
 
-    /// The next frame of a wire vanishes, and those behind it arrive.
-    pub(super) fn lose(&mut self, wire: u64, back: bool) {
+    /// The next frame of a wire but so many vanishes, and those behind it arrive.
+    pub(super) fn lose(&mut self, wire: u64, back: bool, after: u32) {
         let wire = self.all.get_mut(&wire).expect("wires are numbered");
         let way = if back { &mut wire.back } else { &mut wire.forward };
-        way.loses = true;
+        way.loses = Some(after);
     }
 
     /// Cuts a wire; false where it was cut already.

@@ -309,10 +309,10 @@ impl World {
                     self.cut(open[number % open.len()]);
                 }
             }
-            Fault::Lose(number, back) => {
+            Fault::Lose(number, back, after) => {
                 let open = self.wires.open();
                 if !open.is_empty() {
-                    self.wires.lose(open[number % open.len()], back);
+                    self.wires.lose(open[number % open.len()], back, after);
                 }
             }
             Fault::Stop(slot, number, span) => {
