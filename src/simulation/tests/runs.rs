@@ -81,6 +81,10 @@ fn total(outcomes: &[Outcome], of: impl Fn(&Seen) -> u64) -> u64 {
 fn must_have_seen_everything(outcomes: &[Outcome]) {
     let seen = [
         ("workers that were killed", total(outcomes, |seen| seen.kills)),
+        (
+            "workers that were killed while something was on its way",
+            total(outcomes, |seen| seen.ambushes),
+        ),
         ("connections that were cut", total(outcomes, |seen| seen.cuts)),
         ("frames that vanished", total(outcomes, |seen| seen.lost)),
         ("children that died", total(outcomes, |seen| seen.child_deaths)),
