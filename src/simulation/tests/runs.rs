@@ -11,7 +11,7 @@ use super::super::stage::{self, Seen};
 use super::super::world::{Outcome, run};
 
 /// Seeds of an ordinary run of the tests.
-const FEW: Range<u64> = 0..200;
+const FEW: Range<u64> = 0..300;
 /// Seeds of a thorough one.
 const MANY: Range<u64> = 0..20_000;
 /// Lines of a failing run's trace that are shown.
