@@ -17,12 +17,14 @@ const BEGIN: Duration = Duration::from_millis(30);
 pub(super) enum Fault {
     /// A worker's process is killed.
     Kill(WorkerSlot),
+    /// A worker's process is killed when something is just on its way, and wires are slow from then on.
+    Ambush(WorkerSlot, Moment, Duration),
     /// A worker's process stands still.
     Freeze(WorkerSlot, Duration),
     /// One of the connections breaks, at any byte of what is on it.
     Cut(usize),
-    /// A frame of one of the connections vanishes.
-    Lose(usize),
+    /// A batch of one of the connections vanishes, or an answer, after so many others.
+    Lose(usize, bool, u32),
     /// A task's loop does not come round for a while.
     Stop(WorkerSlot, usize, Duration),
     /// A child is killed.
@@ -33,6 +35,16 @@ pub(super) enum Fault {
     StartAgain,
 }
 
+/// What an ambush waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Somebody has sent it a batch. What the sender tells others of it comes when they know of the
+    /// death: its ack names tuples that nobody will ever ack.
+    Batch,
+    /// It has said hello on a new connection. Its successor may do so before that hello comes.
+    Hello,
+}
+
 /// Draws the faults of a run.
 pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Queue) {
     for _ in 0..scenario.faults {
@@ -41,14 +53,16 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
         let at = Timestamp(0) + BEGIN + TROUBLE.saturating_sub(BEGIN).mul_f64(share);
         let slot = WorkerSlot(dice.u16(..scenario.plan.settings.workers));
         let span = |dice: &mut fastrand::Rng, most: u64| Duration::from_millis(dice.u64(1..most));
-        let fault = match dice.u32(..13) {
+        let fault = match dice.u32(..17) {
             0..3 => Fault::Kill(slot),
             3 => Fault::Freeze(slot, span(dice, 8_000)),
             4..6 => Fault::Cut(dice.usize(..16)),
             6 => Fault::Stop(slot, dice.usize(..8), span(dice, 4_000)),
             7..9 => Fault::KillChild(slot, dice.usize(..4)),
-            9 => Fault::Lose(dice.usize(..16)),
-            10..12 => Fault::Delay(span(dice, 400)),
+            9..11 => Fault::Lose(dice.usize(..16), dice.bool(), dice.u32(..5)),
+            11..13 => Fault::Delay(span(dice, 400)),
+            13..15 => Fault::Ambush(slot, Moment::Batch, span(dice, 60)),
+            15 => Fault::Ambush(slot, Moment::Hello, span(dice, 60)),
             _ => Fault::StartAgain,
         };
         queue.put(at, Event::Fault(fault));

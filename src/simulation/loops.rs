@@ -11,6 +11,7 @@ use crate::transport::simulated::{Answers, Parcel};
 
 use super::books::Life;
 use super::children::Script;
+use super::faults::{Fault, Moment};
 use super::queue::Event;
 use super::stage::lock;
 use super::supervisor::{HEARTBEAT, PULSE};
@@ -184,7 +185,9 @@ impl World {
                     self.up(life, FromWorker::PeerUnresponsive { slot, boot });
                 }
                 TransportEvent::ProtocolError { message, .. }
-                    if self.wires.lost > 0 && message.contains("came too early") => {}
+                    if self.wires.lost > 0
+                        && (message.contains("came too early")
+                            || message.contains("never came")) => {}
                 TransportEvent::ProtocolError { slot, message } => {
                     self.violated(format!("{life:?} was told by {slot:?}: {message}"));
                 }
@@ -198,7 +201,31 @@ impl World {
         let Some(wire) = self.wires.line(life, to) else { return };
         while let Some(batch) = self.worker(life).node.next(to) {
             books(&self.books).carried(life, to, batch.sequence, batch.bytes as u64);
+            self.spring(to, Moment::Batch);
             self.send(wire, false, batch.parcel);
+        }
+    }
+
+    /// A worker that was waited for is killed, and what is put on wires from now on comes late.
+    fn spring(&mut self, slot: WorkerSlot, moment: Moment) {
+        let Some(&(awaited, span)) = self.ambushes.get(&slot) else { return };
+        let early = moment == Moment::Batch && self.dice.bool();
+        if awaited != moment || early || lock(&self.stage).is_calm() {
+            return;
+        }
+        self.ambushes.remove(&slot);
+        lock(&self.stage).seen.ambushes += 1;
+        self.slow_until = self.slow_until.max(self.now + span);
+        self.queue.put(self.now, Event::Fault(Fault::Kill(slot)));
+    }
+
+    /// All connections that a worker has made break.
+    pub(super) fn cut_off(&mut self, slot: WorkerSlot) {
+        let Some(life) = self.workers.get(&slot).map(|worker| worker.life) else { return };
+        for wire in self.wires.of(life) {
+            if self.wires.get(wire).from == life {
+                self.cut(wire);
+            }
         }
     }
 
@@ -216,13 +243,7 @@ impl World {
         if let Some(until) = self.wires.held_until(wire).filter(|until| self.now < *until) {
             return self.queue.put(until, Event::Forward(wire, end, parcel));
         }
-        let lost = self.wires.lost;
-        if !self.wires.arrive(wire, false, end) {
-            if self.wires.lost > lost {
-                // A stream loses its end only with itself.
-                let at = self.soon(1_000, 1_000_000);
-                self.queue.put(at, Event::Snap(wire));
-            }
+        if !self.wires.arrive(wire, false, end, parcel.len()) {
             return;
         }
         let line = self.wires.get(wire);
@@ -261,7 +282,7 @@ impl World {
 
     pub(super) fn back(&mut self, wire: u64, end: u64, parcel: &Parcel) {
         let line = self.wires.get(wire);
-        if !self.wires.arrive(wire, true, end)
+        if !self.wires.arrive(wire, true, end, parcel.len())
             || self.wires.line(line.from, line.to.0) != Some(wire)
         {
             return;
@@ -287,6 +308,11 @@ impl World {
         let Some(hello) = self.worker(life).node.connect(to) else { return };
         let wire = self.wires.connect(life, peer);
         self.say(|| format!("{life:?} connects to {peer:?} by wire {wire}"));
+        if self.dice.u32(..20) == 0 && !lock(&self.stage).is_calm() {
+            let back = self.dice.bool();
+            self.wires.lose(wire, back, 0);
+        }
+        self.spring(life.0, Moment::Hello);
         self.send(wire, false, hello);
         self.pump(life, to);
     }

@@ -50,8 +50,6 @@ pub(super) enum Event {
     TimeIsUp,
     /// Somebody has mended what the run was paused for.
     Resume,
-    /// A connection that has lost a frame ends.
-    Snap(u64),
     /// Something goes wrong.
     Fault(Fault),
 }

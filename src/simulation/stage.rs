@@ -84,6 +84,8 @@ pub(super) struct Seen {
     /// Workers that have ended, and those that were killed.
     pub(super) deaths: u64,
     pub(super) kills: u64,
+    /// Workers that were killed at a moment that was waited for.
+    pub(super) ambushes: u64,
     pub(super) cuts: u64,
     pub(super) child_deaths: u64,
     pub(super) joins: u64,

@@ -10,6 +10,9 @@ use crate::transport::simulated::Parcel;
 
 use super::books::Life;
 
+/// Frames that are longer say more than that somebody lives.
+const PING: usize = 55;
+
 /// One direction of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Way {
@@ -18,6 +21,8 @@ pub(super) struct Way {
     last: Timestamp,
     /// What is behind this byte never arrives.
     cut: Option<u64>,
+    /// The next frame but so many vanishes. Pings and empty answers do not count, hellos and welcomes do.
+    loses: Option<u32>,
 }
 
 impl Way {
@@ -37,9 +42,20 @@ impl Way {
         whole
     }
 
+    /// Whether the frame that arrives vanishes.
+    fn vanish(&mut self, length: usize) -> bool {
+        let Some(before) = self.loses.filter(|_| self.arrived == 0 || length > PING) else {
+            return false;
+        };
+        self.loses = before.checked_sub(1);
+        self.loses.is_none()
+    }
+
     fn break_off(&mut self, dice: &mut fastrand::Rng) {
         if self.cut.is_none() {
-            self.cut = Some(dice.u64(self.arrived..=self.sent));
+            // What a killed process has sent may come as a whole.
+            let whole = dice.bool();
+            self.cut = Some(if whole { self.sent } else { dice.u64(self.arrived..=self.sent) });
         }
     }
 }
@@ -52,8 +68,6 @@ pub(super) struct Wire {
     open: bool,
     /// What is on it when it is cut arrives not before then.
     held: Timestamp,
-    /// The next frame vanishes.
-    loses: bool,
     forward: Way,
     back: Way,
 }
@@ -80,10 +94,8 @@ impl Wires {
     pub(super) fn connect(&mut self, from: Life, to: Life) -> u64 {
         self.numbers += 1;
         let (forward, back) = (Way::default(), Way::default());
-        self.all.insert(
-            self.numbers,
-            Wire { from, to, open: true, held: Timestamp(0), loses: false, forward, back },
-        );
+        self.all
+            .insert(self.numbers, Wire { from, to, open: true, held: Timestamp(0), forward, back });
         self.lines.insert((from, to.0), self.numbers);
         self.numbers
     }
@@ -119,14 +131,14 @@ impl Wires {
         Some(way.send(parcel, at))
     }
 
-    /// Whether a frame that ends at a byte arrives.
-    pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64) -> bool {
+    /// Whether a frame of a length that ends at a byte arrives.
+    pub(super) fn arrive(&mut self, wire: u64, back: bool, end: u64, length: usize) -> bool {
         let wire = self.all.get_mut(&wire).expect("frames are on wires");
-        if !back && std::mem::take(&mut wire.loses) {
+        let way = if back { &mut wire.back } else { &mut wire.forward };
+        if way.vanish(length) {
             self.lost += 1;
             return false;
         }
-        let way = if back { &mut wire.back } else { &mut wire.forward };
         way.arrive(end)
     }
 
@@ -135,9 +147,11 @@ impl Wires {
         self.all.get(&wire).filter(|wire| !wire.open).map(|wire| wire.held)
     }
 
-    /// The next frame of a wire vanishes, and those behind it arrive.
-    pub(super) fn lose(&mut self, wire: u64) {
-        self.all.get_mut(&wire).expect("wires are numbered").loses = true;
+    /// The next frame of a wire but so many vanishes, and those behind it arrive.
+    pub(super) fn lose(&mut self, wire: u64, back: bool, after: u32) {
+        let wire = self.all.get_mut(&wire).expect("wires are numbered");
+        let way = if back { &mut wire.back } else { &mut wire.forward };
+        way.loses = Some(after);
     }
 
     /// Cuts a wire; false where it was cut already.

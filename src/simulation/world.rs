@@ -10,7 +10,7 @@ use crate::multilang;
 use crate::supervisor::{Coordinator, Event as Decision, Finish};
 
 use super::books::{Books, Life};
-use super::faults::{self, Fault, TROUBLE};
+use super::faults::{self, Fault, Moment, TROUBLE};
 use super::oracle::Oracle;
 use super::queue::{Event, Queue};
 use super::scenario::Scenario;
@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) positions: Arc<Positions>,
     pub(super) run_dir: PathBuf,
     pub(super) slow_until: Timestamp,
+    /// Workers that are to be killed at a moment, and how long wires are slow then.
+    pub(super) ambushes: BTreeMap<WorkerSlot, (Moment, Duration)>,
     /// When each slot's worker was replaced, since the run was begun or let go on.
     pub(super) replaced: BTreeMap<WorkerSlot, Vec<Timestamp>>,
     /// When each task's component was started again, in one life of its worker.
@@ -144,6 +146,7 @@ impl World {
             positions,
             run_dir: run_dir(),
             slow_until: Timestamp(0),
+            ambushes: BTreeMap::new(),
             replaced: BTreeMap::new(),
             restarts: BTreeMap::new(),
             time_is_up: false,
@@ -240,7 +243,6 @@ impl World {
             | Event::Tick
             | Event::TimeIsUp
             | Event::Resume
-            | Event::Snap(_)
             | Event::Fault(_) => None,
         }
     }
@@ -277,7 +279,6 @@ impl World {
             Event::Tick => self.tick(),
             Event::TimeIsUp => self.decide(Decision::TimeIsUp),
             Event::Resume => self.decide(Decision::Resume),
-            Event::Snap(wire) => self.cut(wire),
             Event::Fault(fault) => self.fault(fault),
         }
     }
@@ -291,6 +292,12 @@ impl World {
                     self.die(life, "was killed");
                 }
             }
+            Fault::Ambush(slot, moment, span) => {
+                self.ambushes.insert(slot, (moment, span));
+                if moment == Moment::Hello {
+                    self.cut_off(slot);
+                }
+            }
             Fault::Freeze(slot, span) => {
                 if let Some(worker) = self.workers.get_mut(&slot) {
                     worker.frozen_until = worker.frozen_until.max(self.now + span);
@@ -302,10 +309,10 @@ impl World {
                     self.cut(open[number % open.len()]);
                 }
             }
-            Fault::Lose(number) => {
+            Fault::Lose(number, back, after) => {
                 let open = self.wires.open();
                 if !open.is_empty() {
-                    self.wires.lose(open[number % open.len()]);
+                    self.wires.lose(open[number % open.len()], back, after);
                 }
             }
             Fault::Stop(slot, number, span) => {

@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | 1 hello | forward | 0 | slot, incarnation |
 //! | 2 batch | forward | its own | count of parts; lane byte, task, length of each; their bytes in the body |
-//! | 3 ping | forward | 0 | nothing |
+//! | 3 ping | forward | the last batch's on this connection, 0 before there is one | nothing |
 //! | 4 welcome | back | last taken | count; task and total of all credit given back |
 //! | 5 reply | back | last taken | the same, for tasks whose total changed |
 //! | 6 refuse | back | last taken | a byte for the reason |
@@ -26,7 +26,7 @@ use super::credit::Returned;
 use super::link::Frame;
 
 /// The version that this build speaks.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 const MAGIC: [u8; 2] = *b"GW";
 
@@ -61,7 +61,7 @@ pub(super) struct Header {
     pub(super) pair: Pair,
     /// The connection; a greater one is newer.
     pub(super) epoch: u64,
-    /// Forward: the batch's number. Back: the last number taken.
+    /// Forward: the batch's number, or the last one's before a ping. Back: the last number taken.
     pub(super) sequence: u64,
 }
 
@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn with_start(kind: u8, rest: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![b'G', b'W', 1, kind];
+        let mut bytes = vec![b'G', b'W', 2, kind];
         bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
         bytes.extend_from_slice(&[3, 0, 0, 0, 0, 0, 0, 0]);

@@ -147,7 +147,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         add(&mut receiving, 0, &there(sequence), &Message::Batch(parts.into()), b"abcde");
         receiving.extend([3, 0, 7, 0, 3]);
     }
-    add(&mut receiving, 0, &there(0), &Message::Ping, b"");
+    add(&mut receiving, 0, &there(3), &Message::Ping, b"");
+    add(&mut receiving, 0, &there(4), &Message::Ping, b"");
     let mut sending = Vec::new();
     let back = |sequence| Header { pair: Pair { sender: ME, taker: OTHER }, epoch: 1, sequence };
     add(&mut sending, 1, &back(0), &Message::Welcome(credits()), b"");

@@ -129,10 +129,7 @@ impl<H: Hub> InboundLoop<H> {
                 Due::Nothing
             }
             Message::Batch(parts) => self.batch(&connection, &header, &parts, &frame.body).await,
-            Message::Ping => match self.sender(&header) {
-                Some(inbox) if inbox.ping(&header) => self.answer(&inbox).await,
-                _ => Due::Nothing,
-            },
+            Message::Ping => self.ping(&connection, &header).await,
             Message::Welcome(_) | Message::Reply(_) | Message::Refuse(_) => {
                 self.shared.garbage(None, "a sender sent what only receivers send".to_owned());
                 Due::Nothing
@@ -150,6 +147,20 @@ impl<H: Hub> InboundLoop<H> {
     fn sender(&self, header: &Header) -> Option<Arc<Inbox>> {
         let slot = *self.senders.get(&header.pair.sender)?;
         Some(self.shared.inbox(slot))
+    }
+
+    async fn ping(&mut self, connection: &ConnectionKey, header: &Header) -> Due {
+        let Some(inbox) = self.sender(header) else {
+            return Due::Nothing;
+        };
+        match inbox.ping(header) {
+            Verdict::Take | Verdict::Duplicate => self.answer(&inbox).await,
+            Verdict::Stale => Due::Nothing,
+            Verdict::Gap => {
+                let missing = format!("batch {} never came", header.sequence);
+                self.missed(&inbox, connection, header, missing).await
+            }
+        }
     }
 
     async fn batch(
@@ -177,13 +188,24 @@ impl<H: Hub> InboundLoop<H> {
                 Counters::add(&inbox.counters.repeated_batches, 1);
             }
             Verdict::Gap => {
-                self.shared
-                    .garbage(Some(&inbox), format!("batch {} came too early", header.sequence));
-                self.refuse(connection, header, Refusal::Gap).await;
-                return Due::Nothing;
+                let missing = format!("batch {} came too early", header.sequence);
+                return self.missed(&inbox, connection, header, missing).await;
             }
         }
         self.answer(&inbox).await
+    }
+
+    /// Something has vanished: the connection is to be made anew, and what is missing sent again.
+    async fn missed(
+        &mut self,
+        inbox: &Inbox,
+        connection: &ConnectionKey,
+        header: &Header,
+        what: String,
+    ) -> Due {
+        self.shared.garbage(Some(inbox), what);
+        self.refuse(connection, header, Refusal::Gap).await;
+        Due::Nothing
     }
 
     /// Copies each part out: a slice would keep the whole batch in memory.

@@ -167,18 +167,17 @@ impl Inbox {
         Ok(verdict)
     }
 
-    /// The peer asks for a sign of life; false where this is not its current connection.
-    pub(super) fn ping(&self, header: &Header) -> bool {
+    /// The peer asks for a sign of life, and says what it has sent before.
+    pub(super) fn ping(&self, header: &Header) -> Verdict {
         let mut state = self.lock();
-        match &mut state.life {
-            Some(life)
-                if life.boot == header.pair.sender && life.sequence.is_current(header.epoch) =>
-            {
-                life.replies.ping();
-                true
-            }
-            _ => false,
+        let Some(life) = state.life.as_mut().filter(|life| life.boot == header.pair.sender) else {
+            return Verdict::Stale;
+        };
+        let verdict = life.sequence.judge_ping(header.epoch, header.sequence);
+        if verdict == Verdict::Duplicate {
+            life.replies.ping();
         }
+        verdict
     }
 
     /// A task has taken a part; whether the loop must hear of it.
@@ -209,8 +208,10 @@ impl Inbox {
             epoch: life.sequence.epoch(),
             sequence: life.sequence.last(),
         };
+        // An answer to a ping says all again: one before it may have vanished.
+        let credits = if life.replies.is_asked() { credit.full_report() } else { credit.report() };
         life.replies.sent();
-        let frame = encode(&header, &Message::Reply(credit.report()));
+        let frame = encode(&header, &Message::Reply(credits));
         Some((connection, frame))
     }
 

@@ -37,6 +37,9 @@ pub(super) enum Broken {
     Answer(#[from] AnswerError),
     #[error("nothing was heard for {:.1}s", .0.as_secs_f64())]
     Silent(Duration),
+    /// The answer to the hello has vanished, and nothing may be sent before it.
+    #[error("the peer's welcome did not come")]
+    Unwelcome,
     /// The life that this loop serves is over.
     #[error("the peer was replaced")]
     Ended,
@@ -196,7 +199,8 @@ impl<L: Link> Connection<'_, L> {
                     if let Some(silent) = owner.judge(watch, owner.options.heartbeat) {
                         return Err(Broken::Silent(silent));
                     }
-                    self.link.send(encode(&self.header, &Message::Ping)).await?;
+                    let ping = self.ping();
+                    self.link.send(ping).await?;
                 }
             }
         }
@@ -206,6 +210,13 @@ impl<L: Link> Connection<'_, L> {
         let header = Header { sequence: outgoing.numbered.sequence, ..self.header };
         let batch = outgoing.numbered.batch;
         Frame { head: batch_head(&header, batch.parts, &batch.table).into(), body: batch.body }
+    }
+
+    /// Asks for a sign of life. It names the last batch, so that the receiver misses one that vanished
+    /// although no other comes behind it.
+    pub(super) fn ping(&self) -> Frame {
+        let sequence = self.owner.peer.last_carried(self.owner.boot);
+        encode(&Header { sequence, ..self.header }, &Message::Ping)
     }
 
     /// Handles what came back. Only the peer's own answers count as signs of life: a refusal may come
@@ -230,6 +241,7 @@ impl<L: Link> Connection<'_, L> {
                 }
                 taken
             }
+            Message::Reply(_) if !self.welcomed => return Err(Broken::Unwelcome),
             Message::Reply(credits) => owner.peer.answer(owner.boot, header.sequence, credits),
             Message::Refuse(why) => return Err((*why).into()),
             Message::Hello { .. } | Message::Batch(_) | Message::Ping => {

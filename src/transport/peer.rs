@@ -254,6 +254,11 @@ impl Peer {
         self.with_life(boot, |life| life.sequence.connect())
     }
 
+    /// The number of the last batch that the connection carries.
+    pub(super) fn last_carried(&self, boot: BootId) -> u64 {
+        self.with_life(boot, |life| life.sequence.last_carried()).unwrap_or_default()
+    }
+
     /// The connection is gone.
     pub(super) fn disconnect(&self, boot: BootId) {
         self.with_life(boot, |life| life.sequence.disconnect());

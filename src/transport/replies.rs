@@ -55,6 +55,11 @@ impl Replies {
         self.asked = true;
     }
 
+    /// Whether the sender asks for a sign of life.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// Whether to answer; `credit` bytes have been given back and not been reported.
     pub(super) fn due(&self, credit: u64) -> Due {
         let batches = self.frames >= FRAMES_PER_REPLY || self.bytes >= self.bytes_at_once;

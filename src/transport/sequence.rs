@@ -181,6 +181,11 @@ impl SenderSequence {
         Some(Outgoing { numbered: Numbered { sequence, batch }, again })
     }
 
+    /// The number of the last batch that the connection carries; 0 before its welcome.
+    pub(super) fn last_carried(&self) -> u64 {
+        if self.open { self.first - 1 + self.carried as u64 } else { 0 }
+    }
+
     /// Bytes sent and not yet taken, in both lanes.
     pub(super) fn bytes_in_flight(&self) -> usize {
         self.in_flight.iter().map(|flight| flight.bytes).sum()
@@ -202,7 +207,7 @@ impl SenderSequence {
 pub(super) enum Verdict {
     /// It is the next one: take it.
     Take,
-    /// It was taken already: drop it.
+    /// It was taken already: drop it. Of a ping: nothing is missing.
     Duplicate,
     /// It came on a former connection: drop it.
     Stale,
@@ -248,6 +253,18 @@ impl ReceiverSequence {
         }
         self.last = sequence;
         Verdict::Take
+    }
+
+    /// Judges a ping, which says up to which number the connection has carried batches before it.
+    pub(super) fn judge_ping(&mut self, epoch: u64, carried: u64) -> Verdict {
+        if !self.is_current(epoch) {
+            return Verdict::Stale;
+        }
+        if carried > self.last {
+            self.broken = true;
+            return Verdict::Gap;
+        }
+        Verdict::Duplicate
     }
 
     /// The last number taken.

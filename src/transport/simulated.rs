@@ -202,10 +202,11 @@ impl Node {
         let Some(link) = self.links.get_mut(&slot) else { return Ok(None) };
         let heartbeat = link.owner.options.heartbeat;
         let silent = link.owner.judge(&mut link.watch, heartbeat);
-        let Some(Line { header, .. }) = link.line else { return Ok(None) };
+        let Some(Line { header, welcomed }) = link.line else { return Ok(None) };
+        let connection = Connection { owner: &link.owner, link: NoWire, header, welcomed };
         match silent {
             Some(span) => Err(format!("silent for {span:?}")),
-            None => Ok(Some(Parcel(encode(&header, &Message::Ping)))),
+            None => Ok(Some(Parcel(connection.ping()))),
         }
     }
 

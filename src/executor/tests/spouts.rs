@@ -9,7 +9,8 @@ use crate::base::{Incarnation, Job, Signal, TaskId, Timestamp, now};
 use crate::component::{
     Component, ComponentError, Context, MessageId, Next, Spout, SpoutCollector,
 };
-use crate::topology::Guarantee;
+use crate::metrics::FailReason;
+use crate::topology::{DeadLetters, Guarantee};
 
 use super::super::spout_task::SpoutTask;
 use super::rig::*;
@@ -162,7 +163,7 @@ impl Part for Mortal {
 }
 
 /// What a bolt says of the one tuple that came to the consumer.
-fn answer(rig: &Rig, fail: bool) {
+fn answer(rig: &Rig, fail: Option<FailReason>) {
     let mut tuples = Vec::new();
     while let Some(delivery) = rig.consumer.take() {
         if let Delivery::Tuples(taken) = delivery {
@@ -171,10 +172,9 @@ fn answer(rig: &Rig, fail: bool) {
     }
     let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
     for tuple in &tuples {
-        if fail {
-            sums.fail(&tuple.anchors, crate::metrics::FailReason::Died, "no");
-        } else {
-            sums.ack(&tuple.anchors);
+        match fail {
+            Some(reason) => sums.fail(&tuple.anchors, reason, "no"),
+            None => sums.ack(&tuple.anchors),
         }
     }
     assert!(!tuples.is_empty(), "nothing came");
@@ -195,10 +195,32 @@ fn a_dead_spout_is_waited_for_although_replays_are_due() {
     until_it_waits(&mut task);
     until_it_waits(&mut task);
     assert_eq!(task.housing.counters.restarts.load(Relaxed), 1);
-    answer(&rig, true);
+    answer(&rig, Some(FailReason::Died));
     until_it_waits(&mut task);
     assert_eq!(task.housing.counters.pending.load(Relaxed), 1);
     assert!(is_later(task.deadline()), "the loop spins");
+}
+
+#[test]
+fn a_spout_goes_on_when_its_last_pending_message_is_a_dead_letter() {
+    let mut rig = Rig::new();
+    rig.settings.max_spout_pending = 1;
+    let mut housing = rig.housing(Box::new(|| Ok(Component::Spout(Box::new(Made(Plenty(2)))))));
+    housing.retry.max = Some(0);
+    housing.retry.dead_letter = Some(DeadLetters::File("letters".into()));
+    let output = rig.output(&housing);
+    rig.mailbox.push_control(Control::Activate);
+    let mut task = SpoutTask::new(housing, output);
+    until_it_waits(&mut task);
+    answer(&rig, Some(FailReason::Explicit));
+    assert!(rig.rung());
+    until_it_waits(&mut task);
+    let dead = |task: &SpoutTask| task.housing.counters.dead_letters.load(Relaxed);
+    assert_eq!(dead(&task), 1);
+    // Nobody will ring again before the second message is out.
+    answer(&rig, Some(FailReason::Explicit));
+    until_it_waits(&mut task);
+    assert_eq!(dead(&task), 2);
 }
 
 /// Panics at the first ack.
@@ -225,11 +247,11 @@ fn a_panic_in_ack_is_a_death_of_the_component_alone() {
     let count = Arc::clone(&acks);
     let mut task = rig.spout(move || Made(Panicking(Arc::clone(&count), false)));
     until_it_waits(&mut task);
-    answer(&rig, false);
+    answer(&rig, None);
     while task.housing.counters.restarts.load(Relaxed) == 0 || rig.consumer.is_empty() {
         until_it_waits(&mut task);
     }
-    answer(&rig, false);
+    answer(&rig, None);
     until_it_waits(&mut task);
     assert_eq!(acks.load(Relaxed), 2);
 }

@@ -11,7 +11,7 @@ use super::super::stage::{self, Seen};
 use super::super::world::{Outcome, run};
 
 /// Seeds of an ordinary run of the tests.
-const FEW: Range<u64> = 0..200;
+const FEW: Range<u64> = 0..300;
 /// Seeds of a thorough one.
 const MANY: Range<u64> = 0..20_000;
 /// Lines of a failing run's trace that are shown.
@@ -81,6 +81,10 @@ fn total(outcomes: &[Outcome], of: impl Fn(&Seen) -> u64) -> u64 {
 fn must_have_seen_everything(outcomes: &[Outcome]) {
     let seen = [
         ("workers that were killed", total(outcomes, |seen| seen.kills)),
+        (
+            "workers that were killed while something was on its way",
+            total(outcomes, |seen| seen.ambushes),
+        ),
         ("connections that were cut", total(outcomes, |seen| seen.cuts)),
         ("frames that vanished", total(outcomes, |seen| seen.lost)),
         ("children that died", total(outcomes, |seen| seen.child_deaths)),

@@ -17,8 +17,10 @@ enum Step {
     Arrive { age: usize, frames: usize },
     /// The oldest frame under way on the newest connection comes again later.
     Repeat,
-    /// A frame in the middle of the newest connection vanishes.
-    Vanish,
+    /// A frame in the middle of the newest connection vanishes, or the last one.
+    Vanish { last: bool },
+    /// The sender pings, behind all that it has sent.
+    Ping,
     /// The receiver's number reaches the sender.
     Acknowledge,
     /// The connection breaks; what was under way may still arrive, late.
@@ -33,7 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Send),
         6 => (0..3_usize, 1..5_usize).prop_map(|(age, frames)| Step::Arrive { age, frames }),
         1 => Just(Step::Repeat),
-        1 => Just(Step::Vanish),
+        1 => any::<bool>().prop_map(|last| Step::Vanish { last }),
+        1 => Just(Step::Ping),
         3 => Just(Step::Acknowledge),
         1 => Just(Step::Reconnect),
     ]
@@ -122,6 +125,18 @@ impl Simulation {
         }
     }
 
+    /// All that is under way arrives, and a ping behind it.
+    fn ping(&mut self) {
+        let (epoch, carried) = (self.sender.epoch, self.sender.last_carried());
+        self.arrive(0, usize::MAX);
+        match self.receiver.judge_ping(epoch, carried) {
+            Verdict::Gap => self.reconnect(),
+            Verdict::Duplicate => assert!(self.receiver.last() >= carried),
+            Verdict::Stale => assert_ne!(self.receiver.epoch(), epoch, "it was made anew"),
+            Verdict::Take => unreachable!("a ping is no batch"),
+        }
+    }
+
     fn take(&mut self, batch: &Batch) {
         let mut reader = crate::tuple::wire::Reader::new(&batch.table);
         while !reader.is_empty() {
@@ -143,10 +158,15 @@ impl Simulation {
                     self.connections[0].push_back(flying);
                 }
             }
-            Step::Vanish => {
-                let middle = self.connections[0].len() / 2;
-                self.connections[0].remove(middle);
+            Step::Vanish { last } => {
+                let length = self.connections[0].len();
+                self.connections[0].remove(if last {
+                    length.saturating_sub(1)
+                } else {
+                    length / 2
+                });
             }
+            Step::Ping => self.ping(),
             Step::Acknowledge => self.sender.taken(self.receiver.last()).unwrap(),
             Step::Reconnect => self.reconnect(),
         }
@@ -173,8 +193,8 @@ proptest! {
                 prop_assert!(simulation.bytes_in_flight(lane) <= WINDOWS[lane as usize].max(80));
             }
         }
-        // With a network that works again, everything gets through.
-        simulation.reconnect();
+        // With a network that works again, everything gets through, on the connection that there is.
+        simulation.ping();
         for _ in 0..10_000 {
             if simulation.queue.is_empty() && simulation.sender.is_settled() {
                 break;
@@ -243,4 +263,30 @@ fn after_a_gap_nothing_counts_until_a_new_connection() {
     assert_eq!(receiver.judge(1, 1), Verdict::Stale);
     assert!(receiver.hello(2));
     assert_eq!(receiver.judge(2, 1), Verdict::Take);
+}
+
+#[test]
+fn a_ping_misses_the_last_batch() {
+    let mut sender = SenderSequence::new(WINDOWS);
+    let mut receiver = ReceiverSequence::default();
+    let epoch = sender.connect();
+    assert!(receiver.hello(epoch));
+    assert_eq!(sender.last_carried(), 0, "nothing goes before the welcome");
+    sender.welcome(0).unwrap();
+    for _ in 0..2 {
+        sender.push(Batch::default());
+    }
+    sender.next().unwrap();
+    assert_eq!(receiver.judge(epoch, 1), Verdict::Take);
+    assert_eq!(receiver.judge_ping(epoch, sender.last_carried()), Verdict::Duplicate);
+    sender.next().unwrap();
+    assert_eq!(receiver.judge_ping(epoch, sender.last_carried()), Verdict::Gap);
+    assert_eq!(receiver.judge(epoch, 2), Verdict::Stale, "it is too late for this connection");
+    let epoch = sender.connect();
+    assert!(receiver.hello(epoch));
+    assert_eq!(sender.last_carried(), 0);
+    sender.welcome(receiver.last()).unwrap();
+    assert_eq!(receiver.judge_ping(epoch, sender.last_carried()), Verdict::Duplicate);
+    assert_eq!(sender.next().unwrap().numbered.sequence, 2);
+    assert_eq!(receiver.judge(epoch, 2), Verdict::Take);
 }

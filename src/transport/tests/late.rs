@@ -12,7 +12,7 @@ use super::super::simulated::Node;
 use super::super::{Inbound, Lane, PeerAddress, TransportOptions};
 
 #[derive(Default)]
-struct Taken(Mutex<Vec<Bytes>>);
+pub(super) struct Taken(pub(super) Mutex<Vec<Bytes>>);
 
 impl Inbound for Taken {
     fn deliver(&self, _: WorkerSlot, _: TaskId, _: Lane, part: Bytes) {
@@ -20,13 +20,13 @@ impl Inbound for Taken {
     }
 }
 
-fn address(slot: u16, incarnation: u32) -> PeerAddress {
+pub(super) fn address(slot: u16, incarnation: u32) -> PeerAddress {
     let boot = BootId(Uuid::from_u128(u128::from(slot) * 100 + u128::from(incarnation) + 1));
     let endpoint = "ipc:///nowhere".to_owned();
     PeerAddress { slot: WorkerSlot(slot), incarnation: Incarnation(incarnation), boot, endpoint }
 }
 
-fn node(of: &PeerAddress) -> (Node, Arc<Taken>) {
+pub(super) fn node(of: &PeerAddress) -> (Node, Arc<Taken>) {
     let folder = PathBuf::from("/nowhere");
     let options = TransportOptions::new(of.slot, of.boot, of.incarnation, folder);
     let taken = Arc::new(Taken::default());

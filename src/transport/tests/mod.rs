@@ -8,3 +8,4 @@ mod lives;
 mod process;
 mod proxy;
 mod strangers;
+mod vanished;
