@@ -57,9 +57,18 @@ fn flooded(on_full: &str, workers: &str, retry: &str) -> (Project, Ended) {
         (fresh >= COUNT as u64).then_some(())
     });
     assert!(project.lines("written.txt") == 0, "the sink stands still meanwhile");
-    Running::signal(child, Signal::SIGCONT);
+    go_on(child);
     let ended = run.end().expect_code(0);
     (project, ended)
+}
+
+/// Lets a child go on that has stopped itself, or is about to.
+fn go_on(child: i32) {
+    wait_for("the child to stand still", || {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+        stat.rsplit(") ").next()?.starts_with('T').then_some(())
+    });
+    Running::signal(child, Signal::SIGCONT);
 }
 
 /// What a spout has emitted, replays apart.
@@ -130,7 +139,7 @@ fn what_is_shed_comes_again_until_there_is_room() {
     wait_for("something to be shed", || {
         (run.counters("numbers")?["failed_by"]["shed"].as_u64()? > 100).then_some(())
     });
-    Running::signal(child, Signal::SIGCONT);
+    go_on(child);
     let ended = run.end().expect_code(0);
     assert_eq!(written(&project).len(), COUNT, "{}", ended.counters("numbers"));
 }
@@ -186,7 +195,7 @@ inputs = ["free"]
         let before = emitted("free").unwrap();
         wait_for("the free branch to go on", || (emitted("free")? > before + 10_000).then_some(()));
         assert_eq!(emitted("stuck"), last, "workers: {workers}");
-        Running::signal(child, Signal::SIGCONT);
+        go_on(child);
         Running::signal(run.pid(), Signal::SIGINT);
         let ended = run.end().expect_code(0);
         for component in ["stuck", "free"] {
