@@ -1,0 +1,76 @@
+"""Galewire: runs of a bounded input, less what a run of one message takes."""
+
+import json
+import resource
+import time
+from typing import NamedTuple
+
+from build import COMMANDS, CHILDREN, HERE, SENTENCES, Failure
+
+#: The topologies of all cases.
+FOLDER = HERE / "galewire"
+
+
+def prepare():
+    """The Makefile builds it; the binary is named on the command line."""
+
+
+class Cost(NamedTuple):
+    wall: float
+    cpu: float
+
+
+def run(run, case, settings):
+    chosen = [setting for pair in choices(case, settings) for setting in ("--set", "=".join(pair))]
+    file = FOLDER / ("child-sdk.toml" if settings.get("client") == "sdk" else f"{case}.toml")
+    command = [settings["binary"], "run", file, "--json", *chosen]
+    idle = spend(run, command, 1)
+    run.memory_mib = 0.0
+    count = settings["rate"] * settings["seconds"] if case == "latency" else enough(run, command, idle, settings)
+    cost = spend(run, command, count)
+    figures = {
+        "rate": count / max(cost.wall - idle.wall, 1e-3),
+        "cpu_per_million": max(cost.cpu - idle.cpu, 0) / count * 1e6,
+        "first_result_s": idle.wall,
+        "memory_mib": run.memory_mib,
+    }
+    if case == "latency":
+        told = json.loads(run.said("galewire").splitlines()[-1])
+        figures.update((name, told[name]) for name in ("p50_us", "p99_us", "p999_us"))
+    return figures
+
+
+def choices(case, settings):
+    yield "topology.workers", str(settings.get("workers", 1))
+    if case in ("word-count", "child"):
+        # A list of plain ASCII texts is the same in JSON and TOML.
+        yield "spouts.source.config.fields.sentence", json.dumps(SENTENCES.read_text().splitlines())
+    if case == "word-count":
+        yield "bolts.split.parallelism", str(settings["parallelism"])
+        yield "bolts.count.parallelism", str(settings["parallelism"])
+    if case == "latency":
+        yield "spouts.source.config.rate", str(settings["rate"])
+    if (client := settings.get("client", "sdk")) != "sdk":
+        yield "bolts.split.command", json.dumps(COMMANDS[client][0].split())
+        yield "bolts.split.dir", json.dumps(str(CHILDREN / client))
+
+
+def enough(run, command, idle, settings):
+    """How many messages take the wanted time, by runs of ever more."""
+    count, least = 5_000, settings["seconds"] / 4
+    while (took := spend(run, command, count).wall - idle.wall) < least:
+        count = int(count * min(10, max(2, 1.2 * least / max(took, 1e-3))))
+    return int(count * settings["seconds"] / took)
+
+
+def spend(run, command, count):
+    """What a whole run takes, of all its processes. Every message must have been acked."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    run.start("galewire", *command, "--set", f"spouts.source.config.count={count}")
+    run.finish("galewire")
+    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    last = json.loads(run.said("galewire", "err").splitlines()[-1])
+    acked = next(part["counters"]["acked"] for part in last["totals"]["components"] if part["role"] == "spout")
+    if acked != count:
+        raise Failure(f"{acked} of {count} messages were acked, see {run.folder}")
+    return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
