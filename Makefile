@@ -4,6 +4,7 @@ JOBS  ?= 2
 RUN    = $(CARGO) run --quiet --release -j$(JOBS) --
 
 SEEDS ?= 1 2
+RUNS  ?= 3
 # Seconds for which a sink stands still at full rate.
 STALL ?= 600
 
@@ -11,7 +12,7 @@ FUZZ_SECONDS ?= 180
 TARGETS      ?= topology child link control json tuple
 FUZZ_LIMITS   = -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=32768
 
-.PHONY: test lint rust python node packages chaos-short chaos simulate bench fuzz fuzz-check tools
+.PHONY: test lint rust python node packages chaos-short chaos simulate bench bench-peers fuzz fuzz-check tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -56,6 +57,10 @@ bench: ## figures, printed; nothing is judged
 	$(CARGO) build --quiet --release -j$(JOBS)
 	@sh tests/clients.sh
 	python3 benches/topologies.py
+
+bench-peers: ## the same work on Storm, Flink, Bytewax and awk, RUNS times in turns; needs Java 17 and Maven
+	$(CARGO) build --quiet --release -j$(JOBS)
+	python3 -u benches/peers --runs $(RUNS)
 
 fuzz: ## libFuzzer on each of TARGETS for FUZZ_SECONDS; needs cargo install cargo-fuzz and a C++ compiler
 	$(CARGO) test --quiet -j$(JOBS) --lib seeds_are_written -- --ignored

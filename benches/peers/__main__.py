@@ -22,7 +22,7 @@ def main() -> int:
     options = parse()
     # What was started is ended also by SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    systems, failures = prepare([OURS, *options.only])
+    systems, failures = prepare(options)
     try:
         network.isolate()
     except build.Failure as failure:
@@ -47,11 +47,17 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def prepare(names):
+def prepare(options):
     """The modules of the systems that can be run, and what went wrong with the others."""
     build.sentences()
     systems, failures = {}, []
-    for name in names:
+    if "child" in options.case:
+        try:
+            build.children()
+        except build.Failure as failure:
+            failures += tell("child", failure)
+            options.case = [case for case in options.case if case != "child"]
+    for name in [OURS, *options.only]:
         module = importlib.import_module(f"systems.{name}")
         try:
             module.prepare()

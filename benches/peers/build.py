@@ -23,7 +23,7 @@ COMMANDS = {
         f"{CLIENTS}/python/bin/python -m streamparse.run split.Split",
         [SCRIPTS / "streamparse/src/bolts/split.py"],
     ),
-    "storm.js": ("node split.js", [SCRIPTS / "storm-js/split.js", CLIENTS / "storm/storm.js"]),
+    "storm.js": ("node split.js", [HERE / "children/split.js", CLIENTS / "storm/storm.js"]),
 }
 
 

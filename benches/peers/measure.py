@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -51,9 +52,13 @@ class Run:
     def finish(self, label):
         """Waits for a process that ends by itself."""
         process = self.started[label]
-        while process.poll() is None:
-            self._sample()
-            time.sleep(0.02)
+        ended = os.pidfd_open(process.pid)
+        try:
+            while not select.select([ended], [], [], SAMPLE_EVERY)[0]:
+                self._sample()
+        finally:
+            os.close(ended)
+        process.wait()
         self.check()
 
     def check(self):

@@ -58,4 +58,9 @@ def times(ratio, named):
     label = ""
     if named:
         label = f"{ratio['by'].removesuffix('_us')}: " if ratio["by"] != "rate" else f"{ratio['against']}: "
-    return f"{label}{ratio['median']:.2g}× ({ratio['min']:.2g}–{ratio['max']:.2g})"
+    return f"{label}{short(ratio['median'])}× ({short(ratio['min'])}–{short(ratio['max'])})"
+
+
+def short(number):
+    """Two digits that count."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"

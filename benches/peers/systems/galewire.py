@@ -46,8 +46,8 @@ def choices(case, settings):
         # A list of plain ASCII texts is the same in JSON and TOML.
         yield "spouts.source.config.fields.sentence", json.dumps(SENTENCES.read_text().splitlines())
     if case == "word-count":
-        yield "bolts.split.parallelism", str(settings["parallelism"])
-        yield "bolts.count.parallelism", str(settings["parallelism"])
+        for component in ("spouts.source", "bolts.split", "bolts.count"):
+            yield f"{component}.parallelism", str(settings["parallelism"])
     if case == "latency":
         yield "spouts.source.config.rate", str(settings["rate"])
     if (client := settings.get("client", "sdk")) != "sdk":

@@ -5,7 +5,7 @@ import shutil
 import socket
 import time
 
-from build import CHILDREN, COMMANDS, HERE, TARGET, WORDS_PER_SENTENCE, Failure, children, maven
+from build import CHILDREN, COMMANDS, HERE, TARGET, WORDS_PER_SENTENCE, Failure, maven
 
 HOME = TARGET / "storm" / "home"
 JAR = TARGET / "storm" / "peers.jar"
@@ -31,7 +31,6 @@ WARM_UP_OF_TWO = 45
 
 
 def prepare():
-    children()
     maven("storm", *(file for file in CHILDREN.glob("*/*") if file.is_file()))
 
 

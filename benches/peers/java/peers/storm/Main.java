@@ -40,7 +40,7 @@ public final class Main {
     }
 
     private static void wordCount(TopologyBuilder builder, IRichBolt split, int parallelism) {
-        builder.setSpout("source", new Source(Source.Kind.SENTENCES, 0));
+        builder.setSpout("source", new Source(Source.Kind.SENTENCES, 0), parallelism);
         builder.setBolt("split", split, parallelism).shuffleGrouping("source");
         builder.setBolt("sink", new Bolts.WordCount(), parallelism).fieldsGrouping("split", new Fields("value"));
     }
