@@ -26,8 +26,9 @@ lint: ## format and lints, warnings denied
 rust: ## unit tests, black-box tests, example topologies, the commands of the docs
 	$(CARGO) test -j$(JOBS)
 
-python: ## the Python SDK
+python: ## the Python SDK, and the arithmetic of benches/peers
 	python3 -m unittest discover -q -s multilang/python/tests
+	python3 -m unittest discover -q -s benches/peers
 
 node: ## the Node SDK
 	node --test multilang/node/test/*.test.mjs
