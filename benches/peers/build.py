@@ -43,14 +43,13 @@ def call(*command, needs=""):
 
 
 def once(folder, sources, make):
-    """Makes a folder anew where it was not made from these very sources."""
+    """Has a folder made anew where it was not made from these very sources."""
     seen = hashlib.sha256()
     for source in sorted(sources):
         seen.update(source.read_bytes())
     stamp = folder / "made-from"
     if stamp.exists() and stamp.read_text() == seen.hexdigest():
         return
-    shutil.rmtree(folder, ignore_errors=True)
     make()
     stamp.write_text(seen.hexdigest())
 
@@ -60,7 +59,7 @@ def maven(system, *more_sources):
     pom = HERE / f"pom-{system}.xml"
     java = [*HERE.glob("java/peers/*.java"), *HERE.glob(f"java/peers/{system}/*.java")]
     once(TARGET / system, [pom, *java, *more_sources],
-         lambda: call("mvn", "-B", "-q", "-f", pom, "package", needs="apt install maven"))
+         lambda: call("mvn", "-B", "-q", "-f", pom, "clean", "package", needs="apt install maven"))
 
 
 def sentences():

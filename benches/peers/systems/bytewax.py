@@ -12,7 +12,7 @@ WARM_UP = 3
 
 def prepare():
     def install():
-        call(sys.executable, "-m", "venv", VENV, needs="apt install python3-venv")
+        call(sys.executable, "-m", "venv", "--clear", VENV, needs="apt install python3-venv")
         call(VENV / "bin" / "pip", "install", "--quiet", PACKAGE)
 
     once(VENV, [HERE / "systems" / "bytewax.py"], install)
