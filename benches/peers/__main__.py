@@ -1,4 +1,4 @@
-"""python3 benches/peers: the same work on other systems and on Galewire, in turns, and how many times faster which one is."""
+"""python3 benches/peers: the same work on other systems and on Galewire, in turns."""
 
 import argparse
 import importlib
@@ -35,15 +35,16 @@ def main() -> int:
         runs = {row.name: [] for row in CASES[case]}
         for number in range(options.runs):
             for row in rows:
-                print(f"{case} {number + 1}/{options.runs}: {row.name}", file=sys.stderr, flush=True)
+                say(f"{case} {number + 1}/{options.runs}: {row.name}")
                 failures += measured(case, row, systems[row.system], options, runs[row.name])
         report[case] = summary(case, rows, runs)
         print("\n" + table(case, report[case]) + "\n", flush=True)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"runs": options.runs, "seconds": options.seconds, "cases": report}, file, indent=1)
+            told = {"runs": options.runs, "seconds": options.seconds, "cases": report}
+            json.dump(told, file, indent=1)
     for failure in failures:
-        print(failure, file=sys.stderr)
+        say(failure)
     return 1 if failures else 0
 
 
@@ -69,10 +70,10 @@ def prepare(options):
 
 def measured(case, row, system, options, runs):
     """Adds the figures of one run, or None; gives what went wrong."""
-    settings = {"rate": RATE, "seconds": options.seconds, "warm_up": options.warm_up, "binary": options.binary}
+    given = {name: getattr(options, name) for name in ("seconds", "warm_up", "binary")}
     try:
         with measure.Run(f"{case}, {row.name}".replace(", ", "-").replace(" ", "-")) as run:
-            runs.append(system.run(run, case, {**settings, **row.settings}))
+            runs.append(system.run(run, case, {"rate": RATE, **given, **row.settings}))
         return []
     except build.Failure as failure:
         runs.append(None)
@@ -82,17 +83,21 @@ def measured(case, row, system, options, runs):
 def tell(what, failure):
     """Said at once, and again at the end."""
     text = f"FAILED {what}: {failure}"
-    print(text, file=sys.stderr, flush=True)
+    say(text)
     return [text]
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="peers", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="rounds; in each every system runs once")
+    parser.add_argument("--runs", type=int, default=3, help="rounds; in each all run once")
     parser.add_argument("--seconds", type=int, default=20, help="how long a run is measured")
-    parser.add_argument("--warm-up", type=float, help="seconds before that; by default what each system needs")
-    parser.add_argument("--only", type=some_of(PEERS), default=PEERS, help=f"some of {','.join(PEERS)}")
-    parser.add_argument("--case", type=some_of(list(CASES)), default=list(CASES), help=f"some of {','.join(CASES)}")
+    parser.add_argument("--warm-up", type=float, help="seconds before; default: as each needs")
+    for option, names in (("--only", PEERS), ("--case", list(CASES))):
+        parser.add_argument(option, type=some_of(names), default=names, help=",".join(names))
     parser.add_argument("--json", metavar="FILE", help="write all figures to this file")
     parser.add_argument("--binary", default=BINARY, help="default: the release build")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What is built and installed, all of it under target/peers, and quickly where it is there already. Runs nothing that is measured."""
+"""What is built and installed, all of it under target/peers. Runs nothing that is measured."""
 
 import hashlib
 import random
@@ -16,7 +16,7 @@ WORDS_PER_SENTENCE = 6
 CLIENTS = ROOT / "target" / "clients"
 CHILDREN = TARGET / "children"
 SCRIPTS = ROOT / "tests" / "clients" / "scripts"
-#: Per client of Storm's protocol, the program that splits, and what lies together in its folder of CHILDREN.
+#: Per client of Storm's protocol, the program that splits, and what lies in its folder of CHILDREN.
 COMMANDS = {
     "storm.py": ("python3 split.py", [SCRIPTS / "storm-py/split.py", CLIENTS / "storm/storm.py"]),
     "streamparse": (
@@ -39,7 +39,8 @@ def call(*command, needs=""):
     except FileNotFoundError:
         raise Failure(f"{command[0]} is missing{needs and f': {needs}'}") from None
     if done.returncode:
-        raise Failure(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+        line, said = " ".join(map(str, command)), done.stdout[-2000:]
+        raise Failure(f"{line} ended with {done.returncode}:\n{said}")
 
 
 def once(folder, sources, make):
@@ -69,7 +70,8 @@ def sentences():
     chance = random.Random(42)
     words = [""] * 1500
     while len(set(words)) < len(words):
-        words = ["".join(chance.choices(string.ascii_lowercase, k=chance.randint(3, 8))) for _ in words]
+        lengths = [chance.randint(3, 8) for _ in words]
+        words = ["".join(chance.choices(string.ascii_lowercase, k=length)) for length in lengths]
     found = {}
     while len(found) < 1000:
         sentence = " ".join(chance.choices(words, k=WORDS_PER_SENTENCE))
@@ -80,7 +82,7 @@ def sentences():
 
 
 def children():
-    """Lays the scripts of the children out, each with its client library, which tests/clients.sh installs."""
+    """Lays out the scripts of the children, each with its client library."""
     call("sh", "tests/clients.sh")
     for client, (_, files) in COMMANDS.items():
         folder = CHILDREN / client

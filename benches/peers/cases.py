@@ -1,4 +1,4 @@
-"""What is run in each case, with which settings. A system's row is compared with rows of Galewire that do the same."""
+"""What is run in each case, with which settings, and what it is compared with."""
 
 from typing import NamedTuple, Tuple
 

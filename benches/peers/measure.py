@@ -1,13 +1,15 @@
-"""One run: starts its processes, samples what they take, reads what their sinks told, ends them. Knows no system."""
+"""One run: starts its processes, samples what they take, reads what their sinks told, ends them."""
 
 import ctypes
 import os
+import resource
 import select
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from build import SENTENCES, TARGET, Failure
 
@@ -18,6 +20,13 @@ SAMPLE_EVERY = 0.25
 PERCENTILES = {"p50_us": 0.5, "p99_us": 0.99, "p999_us": 0.999}
 
 
+class Cost(NamedTuple):
+    """Seconds, and CPU seconds."""
+
+    wall: float
+    cpu: float
+
+
 class Run:
     """A folder, PEERS_DIR, and all that is started. Leaving the context ends every process."""
 
@@ -25,7 +34,8 @@ class Run:
         self.folder = TARGET / "runs" / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.environment = {**os.environ, "PEERS_DIR": str(self.folder), "PEERS_SENTENCES": str(SENTENCES)}
+        own = {"PEERS_DIR": str(self.folder), "PEERS_SENTENCES": str(SENTENCES)}
+        self.environment = {**os.environ, **own}
         self.started = {}
         self.memory_mib = 0.0
 
@@ -37,29 +47,40 @@ class Run:
 
     def start(self, label, *command, cwd=None, **environment):
         """Standard output and error go to LABEL.out and LABEL.err of the folder."""
-        self.began = time.monotonic()
-        with open(self.folder / f"{label}.out", "wb") as out, open(self.folder / f"{label}.err", "wb") as err:
+        path = self.folder / label
+        with open(f"{path}.out", "wb") as out, open(f"{path}.err", "wb") as err:
             try:
                 process = subprocess.Popen(
-                    [str(part) for part in command], cwd=cwd or self.folder, env={**self.environment, **environment},
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
-                    preexec_fn=die_with_parent)
+                    [str(part) for part in command], cwd=cwd or self.folder,
+                    env={**self.environment, **environment}, stdin=subprocess.DEVNULL, stdout=out,
+                    stderr=err, start_new_session=True, preexec_fn=die_with_parent)
             except FileNotFoundError:
                 raise Failure(f"{command[0]} is missing") from None
         self.started[label] = process
         return process
 
-    def finish(self, label):
+    def finish(self, label, within=600):
         """Waits for a process that ends by itself."""
         process = self.started[label]
+        deadline = time.monotonic() + within
         ended = os.pidfd_open(process.pid)
         try:
             while not select.select([ended], [], [], SAMPLE_EVERY)[0]:
                 self._sample()
+                if time.monotonic() > deadline:
+                    raise Failure(f"{label} has not ended within {within} s, see {self.folder}")
         finally:
             os.close(ended)
         process.wait()
         self.check()
+
+    def cost(self, label, *command, **environment):
+        """What a program takes from its start to its end, its children included."""
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        self.start(label, *command, **environment)
+        self.finish(label)
+        wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        return Cost(wall, sum(after[:2]) - sum(before[:2]))
 
     def check(self):
         """Fails where a process has ended otherwise than well."""
@@ -72,7 +93,10 @@ class Run:
         return (self.folder / f"{label}.{stream}").read_text(errors="replace")
 
     def steady(self, began, warmup, seconds, per_message=1):
-        """The figures of `seconds` after the first result and the warm-up. `per_message`: how often a sink counts one."""
+        """The figures of `seconds` after the first result and the warm-up.
+
+        `per_message`: how often sinks count one.
+        """
         first = self._first_result()
         self._watch(first + warmup)
         begin, used = time.monotonic(), processes()
@@ -116,7 +140,7 @@ class Run:
         for file in self.folder.glob("tap-*.txt"):
             # The last line may be half written.
             lines = [line.split(" ") for line in file.read_text().split("\n")[:-1]]
-            taps.append([(int(nanos) / 1e9, int(total), histogram) for nanos, total, histogram in lines])
+            taps.append([(int(nanos) / 1e9, int(total), told) for nanos, total, told in lines])
         return [tap for tap in taps if tap]
 
 
@@ -125,8 +149,8 @@ def total_at(tap, at):
     before = (tap[0][0], 0)
     for moment, total, _ in tap:
         if moment >= at:
-            span = moment - before[0]
-            return before[1] + (total - before[1]) * (at - before[0]) / span if span > 0 else before[1]
+            part = max(at - before[0], 0) / (moment - before[0] or 1)
+            return before[1] + (total - before[1]) * part
         before = (moment, total)
     return before[1]
 
@@ -159,7 +183,7 @@ def die_with_parent():
 
 
 def adopt_orphans():
-    """Processes whose parents end become children of this one, so that they are counted and ended too."""
+    """Processes whose parents end become children of this one: they are counted and ended too."""
     set_child_subreaper = 36
     LIBC.prctl(set_child_subreaper, 1, 0, 0, 0)
 
@@ -172,8 +196,8 @@ def processes():
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        cpu = (int(fields[11]) + int(fields[12])) / TICKS
-        table.setdefault(int(fields[1]), []).append((int(folder.name), fields[0], cpu, int(fields[21]) * PAGE_MIB))
+        cpu, memory = (int(fields[11]) + int(fields[12])) / TICKS, int(fields[21]) * PAGE_MIB
+        table.setdefault(int(fields[1]), []).append((int(folder.name), fields[0], cpu, memory))
     ours, parents = {}, [os.getpid()]
     while parents:
         for pid, state, cpu, memory in table.get(parents.pop(), []):

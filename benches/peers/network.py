@@ -1,4 +1,4 @@
-"""Puts this process, and all that it starts from now on, into a network that has nothing but 127.0.0.1.
+"""Puts this process, and all that it starts from now on, into a network with nothing but 127.0.0.1.
 
 Storm's daemons bind to all addresses; here nobody else can reach them, and no port is taken.
 """

@@ -32,33 +32,43 @@ def summary(case, rows, runs):
 def ratios(case, row, runs, how):
     """How many times better Galewire was, round by round."""
     for key in COMPARED.get(case, ("rate",)):
-        pairs = [(ours, theirs) for ours, theirs in zip(runs[f"galewire, {how}"], runs[row.name]) if ours and theirs]
-        times = [theirs[key] / ours[key] if case in COMPARED else ours[key] / theirs[key] for ours, theirs in pairs]
+        rounds = zip(runs[f"galewire, {how}"], runs[row.name])
+        times = [ours[key] / theirs[key] for ours, theirs in rounds if ours and theirs]
+        if case in COMPARED:
+            times = [1 / time for time in times]
         if times:
-            yield {"against": how, "by": key, "median": median(times), "min": min(times), "max": max(times)}
+            spread = {"median": median(times), "min": min(times), "max": max(times)}
+            yield {"against": how, "by": key, **spread}
 
 
 def table(case, entries):
     """The table of a case as text."""
-    columns = [column for column in COLUMNS if any(column[1] in entry["median"] for entry in entries)]
+    known = set().union(*(entry["median"] for entry in entries))
+    columns = [column for column in COLUMNS if column[1] in known]
     lines = [[case, *(head for head, _, _ in columns), "galewire is"]]
     for entry in entries:
-        cells = [form.format(entry["median"][key]) if key in entry["median"] else "-" for _, key, form in columns]
-        named = len({(ratio["against"], ratio["by"]) for ratio in entry["galewire_is"]}) > 1
-        compared = "  ".join(times(ratio, named) for ratio in entry["galewire_is"])
-        lines.append([f"{entry['system']}, {entry['how']}", *cells, "FAILED " * bool(entry["failed"]) + compared])
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]) - 1)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:])),
-                   line[-1]]).rstrip()
-        for line in lines)
+        found = entry["median"]
+        cells = [form.format(found[key]) if key in found else "-" for _, key, form in columns]
+        compared = [times(ratio, len(entry["galewire_is"]) > 1) for ratio in entry["galewire_is"]]
+        failed = [f"{entry['failed']} FAILED"] if entry["failed"] else []
+        lines.append([f"{entry['system']}, {entry['how']}", *cells, "  ".join(failed + compared)])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join(aligned(line, widths) for line in lines)
+
+
+def aligned(line, widths):
+    """The first cell and the last to the left, the figures between to the right."""
+    figures = [cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:])]
+    return "  ".join([line[0].ljust(widths[0]), *figures, line[-1]]).rstrip()
 
 
 def times(ratio, named):
     label = ""
     if named:
-        label = f"{ratio['by'].removesuffix('_us')}: " if ratio["by"] != "rate" else f"{ratio['against']}: "
-    return f"{label}{short(ratio['median'])}× ({short(ratio['min'])}–{short(ratio['max'])})"
+        by = ratio["against"] if ratio["by"] == "rate" else ratio["by"].removesuffix("_us")
+        label = f"{by}: "
+    spread = f"({short(ratio['min'])}–{short(ratio['max'])})"
+    return f"{label}{short(ratio['median'])}× {spread}"
 
 
 def short(number):

@@ -1,4 +1,4 @@
-"""The work as a Bytewax dataflow; PEERS_CASE says which. What sinks take goes to PEERS_DIR/tap-PID.txt."""
+"""The work as a Bytewax dataflow; PEERS_CASE says which. Sinks tell PEERS_DIR/tap-PID.txt."""
 
 import os
 import time
@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
-from bytewax.inputs import DynamicSource, FixedPartitionedSource, StatefulSourcePartition, StatelessSourcePartition
+from bytewax.inputs import (DynamicSource, FixedPartitionedSource, StatefulSourcePartition,
+                            StatelessSourcePartition)
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 CASE = os.environ["PEERS_CASE"]
@@ -34,7 +35,7 @@ class Sentences(DynamicSource):
 
 
 class DueTimes(FixedPartitionedSource):
-    """(nanoseconds of the monotonic clock at which a message was due, process), at a rate, whatever the time of the call."""
+    """(nanoseconds of the monotonic clock at which a message is due, process), at a rate."""
 
     class Partition(StatefulSourcePartition):
         def __init__(self):

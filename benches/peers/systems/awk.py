@@ -1,8 +1,6 @@
 """awk, which counts the words of a file: what one would write for a book that lies there."""
 
 import math
-import resource
-import time
 
 from build import SENTENCES, TARGET
 
@@ -20,8 +18,7 @@ def prepare():
 
 def run(run, _, settings):
     sentences = 1000 * REPEATS
-    once, _ = count(run, 1)
-    passes = math.ceil(settings["seconds"] / once)
+    passes = math.ceil(settings["seconds"] / count(run, 1).wall)
     wall, cpu = count(run, passes)
     return {
         "rate": sentences * passes / wall,
@@ -31,9 +28,5 @@ def run(run, _, settings):
 
 
 def count(run, passes):
-    """Seconds and CPU seconds for so many times the file."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    run.start("awk", "awk", PROGRAM, *[FILE] * passes, LC_ALL="C")
-    run.finish("awk")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.monotonic() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    """What it takes for so many times the file."""
+    return run.cost("awk", "awk", PROGRAM, *[FILE] * passes, LC_ALL="C")

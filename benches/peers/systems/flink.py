@@ -1,11 +1,11 @@
-"""Apache Flink: in one JVM, or, where messages are to cross processes, a JobManager and two TaskManagers."""
+"""Apache Flink: in one JVM; where messages cross processes, a JobManager and two TaskManagers."""
 
 import time
 
 from build import TARGET, WORDS_PER_SENTENCE, maven
 
 REST_PORT = 18081
-OPENED = ["java.lang", "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.time", "java.net"]
+OPENED = ["lang", "util", "util.concurrent", "util.concurrent.atomic", "time", "net"]
 WARM_UP = 10
 BUFFER_TIMEOUT_MS = 100
 ENTRY = "org.apache.flink.runtime"
@@ -42,8 +42,9 @@ def run(run, case, settings):
     if case == "latency":
         start_cluster(run)
         port = REST_PORT
-    java(run, "job", "peers.flink.Main", case, settings.get("parallelism", 1), settings.get("checkpoint_ms", 0),
-         settings.get("buffer_timeout_ms", BUFFER_TIMEOUT_MS), settings["rate"], port)
+    java(run, "job", "peers.flink.Main", case, settings.get("parallelism", 1),
+         settings.get("checkpoint_ms", 0), settings.get("buffer_timeout_ms", BUFFER_TIMEOUT_MS),
+         settings["rate"], port)
     per_message = WORDS_PER_SENTENCE if case == "word-count" else 1
     return run.steady(began, settings["warm_up"] or WARM_UP, settings["seconds"], per_message)
 
@@ -52,12 +53,13 @@ def start_cluster(run):
     conf = run.folder / "conf"
     conf.mkdir()
     (conf / "config.yaml").write_text(CLUSTER)
-    java(run, "jobmanager", f"{ENTRY}.entrypoint.StandaloneSessionClusterEntrypoint", "--configDir", conf)
+    told = ("--configDir", conf)
+    java(run, "jobmanager", f"{ENTRY}.entrypoint.StandaloneSessionClusterEntrypoint", *told)
     for number in (1, 2):
-        java(run, f"taskmanager-{number}", f"{ENTRY}.taskexecutor.TaskManagerRunner", "--configDir", conf)
+        java(run, f"taskmanager-{number}", f"{ENTRY}.taskexecutor.TaskManagerRunner", *told)
 
 
 def java(run, label, main, *arguments):
-    opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
-    folder = TARGET / "flink"
-    run.start(label, "java", "-Xmx1g", *opens, "-cp", f"{folder}/peers.jar:{folder}/lib/*", main, *arguments)
+    opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED]
+    path = f"{TARGET}/flink/peers.jar:{TARGET}/flink/lib/*"
+    run.start(label, "java", "-Xmx1g", *opens, "-cp", path, main, *arguments)

@@ -1,9 +1,6 @@
 """Galewire: runs of a bounded input, less what a run of one message takes."""
 
 import json
-import resource
-import time
-from typing import NamedTuple
 
 from build import COMMANDS, CHILDREN, HERE, SENTENCES, Failure
 
@@ -15,18 +12,16 @@ def prepare():
     """The Makefile builds it; the binary is named on the command line."""
 
 
-class Cost(NamedTuple):
-    wall: float
-    cpu: float
-
-
 def run(run, case, settings):
     chosen = [setting for pair in choices(case, settings) for setting in ("--set", "=".join(pair))]
     file = FOLDER / ("child-sdk.toml" if settings.get("client") == "sdk" else f"{case}.toml")
     command = [settings["binary"], "run", file, "--json", *chosen]
     idle = spend(run, command, 1)
     run.memory_mib = 0.0
-    count = settings["rate"] * settings["seconds"] if case == "latency" else enough(run, command, idle, settings)
+    if case == "latency":
+        count = settings["rate"] * settings["seconds"]
+    else:
+        count = enough(run, command, idle, settings["seconds"])
     cost = spend(run, command, count)
     figures = {
         "rate": count / max(cost.wall - idle.wall, 1e-3),
@@ -57,22 +52,19 @@ def choices(case, settings):
         yield "bolts.split.dir", json.dumps(str(CHILDREN / client))
 
 
-def enough(run, command, idle, settings):
+def enough(run, command, idle, seconds):
     """How many messages take the wanted time, by runs of ever more."""
-    count, least = 5_000, settings["seconds"] / 4
+    count, least = 5_000, seconds / 4
     while (took := spend(run, command, count).wall - idle.wall) < least:
         count = int(count * min(10, max(2, 1.2 * least / max(took, 1e-3))))
-    return int(count * settings["seconds"] / took)
+    return int(count * seconds / took)
 
 
 def spend(run, command, count):
-    """What a whole run takes, of all its processes. Every message must have been acked."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    run.start("galewire", *command, "--set", f"spouts.source.config.count={count}")
-    run.finish("galewire")
-    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    """What a whole run takes. Every message must have been acked."""
+    cost = run.cost("galewire", *command, "--set", f"spouts.source.config.count={count}")
     last = json.loads(run.said("galewire", "err").splitlines()[-1])
-    acked = next(part["counters"]["acked"] for part in last["totals"]["components"] if part["role"] == "spout")
-    if acked != count:
+    [spout] = [part for part in last["totals"]["components"] if part["role"] == "spout"]
+    if (acked := spout["counters"]["acked"]) != count:
         raise Failure(f"{acked} of {count} messages were acked, see {run.folder}")
-    return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return cost

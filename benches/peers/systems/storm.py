@@ -1,4 +1,4 @@
-"""Apache Storm, as it is deployed: ZooKeeper, Nimbus and a supervisor, with its defaults and a bound on open messages."""
+"""Apache Storm, as it is deployed: ZooKeeper, Nimbus and a supervisor, with its defaults."""
 
 import json
 import shutil
@@ -45,8 +45,8 @@ def run(run, case, settings):
         command = ["sh", "-c", f"cd {client} && exec {COMMANDS[client][0]}"]
     start_daemons(run)
     submitted = time.monotonic()
-    java(run, "submit", "peers.storm.Main", "-Xmx256m", case, settings.get("parallelism", 1), settings["rate"],
-         json.dumps(conf), *command)
+    java(run, "submit", "peers.storm.Main", "-Xmx256m", case, settings.get("parallelism", 1),
+         settings["rate"], json.dumps(conf), *command)
     run.finish("submit")
     warm_up = settings["warm_up"] or (WARM_UP if workers == 1 else WARM_UP_OF_TWO)
     per_message = WORDS_PER_SENTENCE if case in ("word-count", "child") else 1
@@ -75,8 +75,9 @@ def start_daemons(run):
 def java(run, label, main, heap, *arguments):
     logs = run.folder / "logs"
     logs.mkdir(exist_ok=True)
-    run.start(label, "java", heap, f"-Dstorm.home={HOME}", f"-Dstorm.log.dir={logs}", f"-Ddaemon.name={label}",
-              f"-Dstorm.jar={JAR}", f"-Dlog4j.configurationFile={HOME}/log4j2/cluster.xml",
+    run.start(label, "java", heap, f"-Dstorm.home={HOME}", f"-Dstorm.log.dir={logs}",
+              f"-Ddaemon.name={label}", f"-Dstorm.jar={JAR}",
+              f"-Dlog4j.configurationFile={HOME}/log4j2/cluster.xml",
               "-cp", f"{HOME}/lib/*:{HOME}/conf:{JAR}", main, *arguments)
 
 
