@@ -17,6 +17,8 @@ LIBC = ctypes.CDLL(None)
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 SAMPLE_EVERY = 0.25
+#: How long what a program started may take to end behind it.
+LEFTOVERS_WITHIN = 2.0
 PERCENTILES = {"p50_us": 0.5, "p99_us": 0.99, "p999_us": 0.999}
 
 
@@ -79,7 +81,11 @@ class Run:
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         self.start(label, *command, **environment)
         self.finish(label)
-        wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        wall = time.monotonic() - began
+        # What it left behind was adopted, and its time is known when it was waited for.
+        self._watch(time.monotonic() + LEFTOVERS_WITHIN, while_any=True)
+        reap()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return Cost(wall, sum(after[:2]) - sum(before[:2]))
 
     def check(self):
@@ -125,8 +131,9 @@ class Run:
             time.sleep(0.05)
         raise Failure(f"no result within {within} s, see {self.folder}")
 
-    def _watch(self, until):
-        while (left := until - time.monotonic()) > 0:
+    def _watch(self, until, while_any=False):
+        """Until then, or until nothing runs any more."""
+        while (left := until - time.monotonic()) > 0 and not (while_any and not processes()):
             self._sample()
             self.check()
             time.sleep(min(SAMPLE_EVERY, left))
