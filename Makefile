@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 180
 TARGETS      ?= topology child link control json tuple
 FUZZ_LIMITS   = -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=32768
 
-.PHONY: test lint rust python node packages chaos-short chaos simulate bench bench-instructions fuzz fuzz-check tools
+.PHONY: test lint rust python node packages chaos-short chaos simulate bench bench-instructions bench-peers fuzz fuzz-check tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -27,8 +27,9 @@ lint: ## format and lints, warnings denied
 rust: ## unit tests, black-box tests, example topologies, the commands of the docs
 	$(CARGO) test -j$(JOBS)
 
-python: ## the Python SDK
+python: ## the Python SDK, and the arithmetic of benches/peers
 	python3 -m unittest discover -q -s multilang/python/tests
+	python3 -m unittest discover -q -s benches/peers
 
 node: ## the Node SDK
 	node --test multilang/node/test/*.test.mjs
@@ -63,6 +64,10 @@ bench: ## figures of everything, printed; nothing is judged. RUNS and AGAINST=FI
 
 bench-instructions: ## instructions for each operation of the data path, by valgrind
 	python3 benches/instructions.py
+
+bench-peers: ## the same work on Storm, Flink, Bytewax and awk, RUNS times in turns; needs Java 17 and Maven
+	$(CARGO) build --quiet --release -j$(JOBS)
+	python3 -u benches/peers --runs $(RUNS)
 
 fuzz: ## libFuzzer on each of TARGETS for FUZZ_SECONDS; needs cargo install cargo-fuzz and a C++ compiler
 	$(CARGO) test --quiet -j$(JOBS) --lib seeds_are_written -- --ignored
