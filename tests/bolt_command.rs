@@ -183,8 +183,8 @@ fn the_trace_shows_frames_both_ways() {
 #[test]
 fn events_are_json_where_that_is_wanted() {
     let told = run(&["split", "--json"], "[\"bad\"]\n[\"a\"]\n").expect(1, "{\"word\":\"a\"}\n");
-    let events: Vec<Value> =
-        told.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let event = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no event: {line}"));
+    let events: Vec<Value> = told.err.lines().map(event).collect();
     assert!(events.contains(&json!({"event": "acked", "line": 2})), "{}", told.err);
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["failed"]), (&json!("finished"), &json!(1)));

@@ -206,6 +206,8 @@ async fn end_strays(mark: RunMark, io: &Spawner, reporter: &Reporter) {
             reporter.log(Level::Debug, &text);
         }
         Ok(_) => {}
+        // This process ends; the guard looks behind it.
+        Err(error) if error.is_cancelled() => {}
         Err(error) => tracing::error!(%error, "a dead child's processes were not ended"),
     }
 }
