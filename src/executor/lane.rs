@@ -197,10 +197,24 @@ impl Lane {
         if self.open_part.is_empty() {
             self.open_part.push(PART_TUPLES);
         }
+        let start = self.open_part.len();
         put_tuple(tuple, &mut self.open_part);
+        if self.open_count > 0 && self.open_part.len() - start >= PART_BYTES {
+            self.set_apart(start);
+        }
         self.open_count += 1;
         self.open_bytes = self.open_part.len();
         self.open_bytes >= PART_BYTES
+    }
+
+    /// A large tuple goes alone: where no link takes it, those before it are not refused with it.
+    fn set_apart(&mut self, start: usize) {
+        let large = self.open_part.split_off(start);
+        self.open_bytes = start;
+        self.close();
+        self.open_part = Vec::with_capacity(large.len() + 1);
+        self.open_part.push(PART_TUPLES);
+        self.open_part.extend_from_slice(&large);
     }
 
     /// Puts a mark behind everything on the lane.
