@@ -167,10 +167,10 @@ fn the_python_package_works_installed() {
     assert!(!told.contains("warning"), "{told}");
     let init = Path::new(site.trim()).join("galewire/__init__.py");
     let source = fs::read_to_string(&init).unwrap();
-    fs::write(&init, source.replace(&format!("\"{VERSION}\""), "\"0.0.7\"")).unwrap();
+    fs::write(&init, source.replace(&format!("\"{VERSION}\""), "\"0.0.70\"")).unwrap();
     let (words, told) = room.run("words.toml");
     assert_eq!(words, WORDS);
-    assert!(told.contains("runs with galewire 0.0.7"), "{told}");
+    assert!(told.contains("runs with galewire 0.0.70"), "{told}");
     succeed(galewire().args(["sdk", "--install", ".venv"]).current_dir(room.0.path()));
     let (_, told) = room.run("words.toml");
     assert!(!told.contains("warning"), "{told}");
@@ -241,10 +241,10 @@ fn the_node_package_works_installed() {
     assert!(!told.contains("warning"), "{told}");
     let about = room.path("node_modules/galewire/package.json");
     let source = fs::read_to_string(&about).unwrap();
-    fs::write(&about, source.replace(&format!("\"{VERSION}\""), "\"0.0.7\"")).unwrap();
+    fs::write(&about, source.replace(&format!("\"{VERSION}\""), "\"0.0.70\"")).unwrap();
     let (words, told) = room.run("words.toml");
     assert_eq!(words, WORDS);
-    assert!(told.contains("runs with galewire 0.0.7"), "{told}");
+    assert!(told.contains("runs with galewire 0.0.70"), "{told}");
 }
 
 #[test]
