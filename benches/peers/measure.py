@@ -215,21 +215,25 @@ def processes():
 
 
 def end_all():
-    """Kills every process below this one, and waits until all are gone."""
-    while living := processes():
-        for pid in living:
+    """Kills every process below this one, and waits until all are gone.
+
+    One with many threads is a zombie before the last of them has ended, and only then can it be waited for:
+    its time must not be counted with what is started next.
+    """
+    while not reap():
+        for pid in processes():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         time.sleep(0.02)
-        reap()
-    reap()
 
 
 def reap():
+    """Waits for what has ended; true where nothing is left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
-        pass
+        return True
+    return False
