@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::unix_nanos;
+use crate::base::{parse_duration, unix_nanos};
 use crate::component::{
     Bolt, BoltKind, Collector, ComponentError, Context, Declaration, Declaring, FieldSlots,
     OptionProblem, Progress, StreamDecl,
@@ -33,6 +33,9 @@ pub(super) struct LatencyOptions {
     /// The field's unit: "ms", "us" or "ns" (default).
     #[serde(default)]
     unit: Unit,
+    /// How long from the first tuple none is counted, a duration such as "1s" (default "0s").
+    #[serde(default = "no_time")]
+    warm_up: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +64,10 @@ fn emit_time() -> String {
     "emit_time".to_owned()
 }
 
+fn no_time() -> String {
+    "0s".to_owned()
+}
+
 /// The kind `latency`.
 pub(super) struct LatencyKind;
 
@@ -73,9 +80,12 @@ impl BoltKind for LatencyKind {
         options: &LatencyOptions,
         declaring: &Declaring,
     ) -> Result<Declaration, Vec<OptionProblem>> {
-        let problems = missing_field(&declaring.inputs, &options.field, |message| {
+        let mut problems = missing_field(&declaring.inputs, &options.field, |message| {
             OptionProblem::at("field", message)
         });
+        if let Err(error) = parse_duration(&options.warm_up) {
+            problems.push(OptionProblem::at("warm_up", error.to_string()));
+        }
         if problems.is_empty() {
             let streams = vec![StreamDecl::default_stream(FIELDS)];
             Ok(Declaration { streams, keeps_memory: true })
@@ -85,12 +95,17 @@ impl BoltKind for LatencyKind {
     }
 
     fn build(options: LatencyOptions) -> Box<dyn Bolt> {
-        Box::new(Measure { options, field: None, seen: Latency::default(), greatest: 0, count: 0 })
+        Box::new(Measure::new(&options))
     }
 }
 
 struct Measure {
-    options: LatencyOptions,
+    name: String,
+    unit: Unit,
+    /// Nanoseconds.
+    warm_up: u64,
+    /// When counting begins, in nanoseconds since 1970; known from the first tuple on.
+    counts_from: Option<u64>,
     field: Option<FieldSlots>,
     seen: Latency,
     /// Nanoseconds.
@@ -99,8 +114,26 @@ struct Measure {
 }
 
 impl Measure {
+    fn new(options: &LatencyOptions) -> Self {
+        let warm_up = parse_duration(&options.warm_up).unwrap_or_default();
+        Self {
+            name: options.field.clone(),
+            unit: options.unit,
+            warm_up: u64::try_from(warm_up.as_nanos()).unwrap_or(u64::MAX),
+            counts_from: None,
+            field: None,
+            seen: Latency::default(),
+            greatest: 0,
+            count: 0,
+        }
+    }
+
     fn record(&mut self, emitted: u64, now: u64) {
-        let age = now.saturating_sub(emitted.saturating_mul(self.options.unit.nanos()));
+        let counts_from = *self.counts_from.get_or_insert(now.saturating_add(self.warm_up));
+        if now < counts_from {
+            return;
+        }
+        let age = now.saturating_sub(emitted.saturating_mul(self.unit.nanos()));
         self.seen.record(Duration::from_nanos(age), 1);
         self.greatest = self.greatest.max(age);
         self.count += 1;
@@ -126,7 +159,7 @@ impl Bolt for Measure {
         context: &Arc<Context>,
         _: &mut Collector<'_>,
     ) -> Result<(), ComponentError> {
-        self.field = Some(FieldSlots::new(context, &self.options.field));
+        self.field = Some(FieldSlots::new(context, &self.name));
         Ok(())
     }
 
@@ -138,7 +171,7 @@ impl Bolt for Measure {
             let found = value.map_or_else(|| "nothing".to_owned(), Value::to_json);
             return Err(ComponentError::give_up(format!(
                 "field \"{}\" holds {found}, not a time since 1970",
-                self.options.field
+                self.name
             )));
         };
         self.record(emitted, unix_nanos());
@@ -167,8 +200,7 @@ mod tests {
     use crate::builtin::testing::{BoltOut, bolt, bolt_context, bolt_problems, declaring};
 
     fn measure(unit: Unit) -> Measure {
-        let options = LatencyOptions { field: emit_time(), unit };
-        Measure { options, field: None, seen: Latency::default(), greatest: 0, count: 0 }
+        Measure::new(&LatencyOptions { field: emit_time(), unit, warm_up: no_time() })
     }
 
     #[test]
@@ -193,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn a_warm_up_begins_with_the_first_tuple_and_is_not_counted() {
+        let mut bolt = bolt::<LatencyKind>(json!({"warm_up": "1h"}));
+        let mut out = BoltOut::default();
+        out.open(bolt.as_mut(), &bolt_context(&[("in", &["emit_time"])]));
+        out.give(bolt.as_mut(), [Value::Int(0)]).unwrap();
+        assert!(!bolt.holds_memory());
+
+        let warm_up = "2us".to_owned();
+        let mut measure =
+            Measure::new(&LatencyOptions { field: emit_time(), unit: Unit::Ns, warm_up });
+        for now in [10_000, 11_999, 12_000, 13_000] {
+            measure.record(now - 1_000, now);
+        }
+        assert_eq!(measure.count, 2);
+    }
+
+    #[test]
     fn what_is_no_time_fails_its_tuple_and_nothing_else() {
         let mut bolt = bolt::<LatencyKind>(json!({"field": "at", "unit": "ms"}));
         let mut out = BoltOut::default();
@@ -211,5 +260,9 @@ mod tests {
         let problems =
             bolt_problems::<LatencyKind>(json!({}), &declaring(&[("in", &["emit_tim"])], 1));
         assert_eq!(problems[0].help.as_deref(), Some("did you mean `emit_tim`?"));
+        let options = json!({"warm_up": "soon"});
+        let problems =
+            bolt_problems::<LatencyKind>(options, &declaring(&[("in", &["emit_time"])], 1));
+        assert_eq!(problems.len(), 1);
     }
 }

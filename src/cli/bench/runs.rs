@@ -15,6 +15,8 @@ use crate::cli::output::Output;
 
 /// How long a rate is held for latency, and how long nothing is done for a look at rest.
 const SPAN: Duration = Duration::from_secs(5);
+/// How much of the span goes before it, when latencies are measured: a run's start is another figure.
+const WARM_UP: f64 = 0.2;
 
 /// Something to measure.
 #[derive(Debug)]
@@ -160,8 +162,14 @@ impl Bench<'_> {
     }
 
     fn latency(&self, case: &Case, program: &Path, rate: u64) -> anyhow::Result<Sample> {
-        let messages = (rate as f64 * SPAN.as_secs_f64() * self.scale) as u64;
-        let more = [format!("spouts.source.config.rate={rate}"), count(messages.max(1))];
+        let span = SPAN.mul_f64(self.scale);
+        let warm_up = span.mul_f64(WARM_UP);
+        let messages = (rate as f64 * (span + warm_up).as_secs_f64()) as u64;
+        let more = [
+            format!("spouts.source.config.rate={rate}"),
+            format!("bolts.latency.config.warm_up=\"{}us\"", warm_up.as_micros()),
+            count(messages.max(1)),
+        ];
         let ran = run(&self.order(case, program, &more), self.folder)?;
         let printed: serde_json::Value = serde_json::from_str(ran.output.trim())
             .with_context(|| format!("no figures were printed: {}", ran.output))?;
