@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 180
 TARGETS      ?= topology child link control json tuple
 FUZZ_LIMITS   = -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=32768
 
-.PHONY: test lint rust python node packages chaos-short chaos simulate bench bench-instructions bench-peers fuzz fuzz-check tools
+.PHONY: test lint rust python node packages chaos-short chaos simulate bench bench-growth bench-instructions bench-peers fuzz fuzz-check tools
 
 test: tools lint rust python node chaos-short ## everything that decides whether a change is good
 
@@ -64,6 +64,10 @@ bench: ## figures of everything, printed; nothing is judged. RUNS and AGAINST=FI
 
 bench-instructions: ## instructions for each operation of the data path, by valgrind
 	python3 benches/instructions.py
+
+bench-growth: ## what a message costs as links, tasks and pending roots grow; PLOT=FILE draws it
+	$(CARGO) build --quiet --release -j$(JOBS)
+	python3 -u benches/growth --runs $(RUNS) $(if $(PLOT),--plot $(PLOT))
 
 bench-peers: ## the same work on Storm, Flink, Bytewax and awk, RUNS times in turns; needs Java 17 and Maven
 	$(CARGO) build --quiet --release -j$(JOBS)

@@ -2,6 +2,7 @@
 
 mod cases;
 mod figures;
+mod hold;
 mod measure;
 mod memory;
 mod pair;
@@ -22,6 +23,7 @@ use super::output::Output;
 use super::run::run_base;
 
 use cases::{CASES, FILES};
+use hold::HoldKind;
 use pair::PairKind;
 use runs::{Bench, Subject};
 use saved::Results;
@@ -78,7 +80,7 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// Adds the components that only cases have.
 pub(super) fn register(registry: Registry) -> Registry {
-    registry.unlisted_bolt::<PairKind>()
+    registry.unlisted_bolt::<PairKind>().unlisted_bolt::<HoldKind>()
 }
 
 pub(super) fn run(arguments: &BenchArguments, output: &mut Output) -> anyhow::Result<ExitCode> {
