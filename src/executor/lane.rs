@@ -9,6 +9,7 @@ use crate::topology::{BATCH_BYTES, OnFull};
 use crate::tuple::wire::{Reader, WireError, put_tuple, put_varint};
 use crate::tuple::{Tuple, Values};
 
+use super::mailbox::Gathering;
 use super::{Delivery, Mailbox, Mark};
 
 /// Why a part was not taken.
@@ -68,6 +69,8 @@ pub(crate) struct Lane {
     closed_bytes: Bytes,
     /// Bytes that may wait under policies that do not block.
     budget: usize,
+    /// The open batch grows behind what the other side has not taken yet.
+    gathering: Gathering,
 }
 
 /// Bytes under the policy that blocks, and under the others.
@@ -109,6 +112,7 @@ impl Lane {
             closed: VecDeque::new(),
             closed_bytes: Bytes::default(),
             budget,
+            gathering: Gathering::default(),
         }
     }
 
@@ -251,9 +255,31 @@ impl Lane {
         }
     }
 
+    /// Sends full batches that the other side takes, and an open one where it has nothing: so batches leave
+    /// at once for a task that waits, and grow for one that has more than it can do. `waiter` is rung when
+    /// there is more to send.
+    pub(crate) fn offer(&mut self, waiter: &Signal) -> Flushed {
+        let grows = match &self.destination {
+            Destination::Local(mailbox) if self.open_count > 0 && self.open_on_full.blocks() => {
+                mailbox.is_busy(&self.gathering, waiter)
+            }
+            _ => false,
+        };
+        if grows { self.send_closed(waiter) } else { self.flush(waiter) }
+    }
+
+    /// Whether nothing is on the lane.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.open_count == 0 && self.closed.is_empty()
+    }
+
     /// Sends what the other side takes; `waiter` is rung when it takes more.
     pub(crate) fn flush(&mut self, waiter: &Signal) -> Flushed {
         self.close();
+        self.send_closed(waiter)
+    }
+
+    fn send_closed(&mut self, waiter: &Signal) -> Flushed {
         let mut flushed = Flushed::default();
         while let Some(closed) = self.closed.pop_front() {
             let Closed { load, on_full, tuples, weight } = closed;

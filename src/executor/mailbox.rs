@@ -1,8 +1,9 @@
 //! What waits in front of a task: deliveries in order, acks and control beside them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,7 +56,12 @@ struct Inside {
     acks: Vec<AckBatch>,
     control: Vec<Control>,
     waiters: Vec<Signal>,
+    gathering: Vec<(Gathering, Signal)>,
 }
+
+/// Whether a producer gathers behind what waits in a mailbox, and is rung when the task has done that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gathering(Arc<AtomicBool>);
 
 #[derive(Debug)]
 struct Queued {
@@ -116,6 +122,24 @@ impl Mailbox {
         self.enqueue(self.lock(), Delivery::Part(from, part), weight);
     }
 
+    /// Whether something waits, so that a producer may gather behind it. If so, `waiter` is rung when the
+    /// task looks for more and finds nothing.
+    #[inline]
+    pub(crate) fn is_busy(&self, gathering: &Gathering, waiter: &Signal) -> bool {
+        // The producer's own flag is asked first: it seldom changes, while the mailbox often does.
+        gathering.0.load(Acquire) || !self.is_empty() && self.note_gathering(gathering, waiter)
+    }
+
+    fn note_gathering(&self, gathering: &Gathering, waiter: &Signal) -> bool {
+        let mut inside = self.lock();
+        let busy = !inside.data.is_empty();
+        if busy {
+            gathering.0.store(true, Relaxed);
+            inside.gathering.push((gathering.clone(), waiter.clone()));
+        }
+        busy
+    }
+
     fn enqueue(&self, mut inside: MutexGuard<'_, Inside>, delivery: Delivery, weight: usize) {
         let since = now();
         if inside.data.is_empty() {
@@ -130,10 +154,18 @@ impl Mailbox {
         }
     }
 
-    /// Takes the delivery at the head.
+    /// Takes the delivery at the head. Where there is none, producers that gather are rung.
     pub fn take(&self) -> Option<Delivery> {
         let mut inside = self.lock();
-        let queued = inside.data.pop_front()?;
+        let Some(queued) = inside.data.pop_front() else {
+            let gathering = std::mem::take(&mut inside.gathering);
+            drop(inside);
+            for (gathering, waiter) in gathering {
+                gathering.0.store(false, Release);
+                waiter.ring();
+            }
+            return None;
+        };
         self.bytes.fetch_sub(queued.weight, Relaxed);
         let head = inside.data.front().map_or(0, |next| next.since.0.max(1));
         self.head_since.store(head, Relaxed);
@@ -218,6 +250,27 @@ mod tests {
         assert!(mailbox.take().is_some());
         producer.wait().await;
         assert!(mailbox.push(mark(), 60, &producer).is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_gathers_is_rung_when_the_task_finds_nothing_more() {
+        let mailbox = Mailbox::new(100, Signal::new());
+        let (producer, gathering) = (Signal::new(), Gathering::default());
+        assert!(!mailbox.is_busy(&gathering, &producer));
+        for _ in 0..2 {
+            assert!(mailbox.push(mark(), 10, &producer).is_ok());
+        }
+        for _ in 0..2 {
+            assert!(mailbox.is_busy(&gathering, &producer));
+        }
+        assert_eq!(mailbox.lock().gathering.len(), 1);
+        for _ in 0..2 {
+            assert!(mailbox.take().is_some());
+            assert!(mailbox.is_busy(&gathering, &producer));
+        }
+        assert!(mailbox.take().is_none());
+        producer.wait().await;
+        assert!(!mailbox.is_busy(&gathering, &producer));
     }
 
     #[test]

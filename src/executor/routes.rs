@@ -135,6 +135,9 @@ pub(crate) struct Routes {
     task: TaskId,
     streams: Vec<StreamRoutes>,
     lanes: Vec<Lane>,
+    /// Lanes that have something on them, and perhaps some that have no more.
+    laden: Vec<u32>,
+    is_laden: Vec<bool>,
     /// Bytes that may wait on the lanes before the task stops working.
     budget: usize,
     /// Where a full batch is flushed at once; rung when lanes have room again.
@@ -162,6 +165,8 @@ impl Routes {
         Self {
             task,
             streams,
+            laden: Vec::with_capacity(lanes.len()),
+            is_laden: vec![false; lanes.len()],
             lanes,
             budget,
             waiter,
@@ -198,7 +203,9 @@ impl Routes {
             if let Tasks::Tell(told) = tasks {
                 told.push(lane.task());
             }
-            if lane.push(Tuple { values, anchors, source: self.task, stream, flags }) {
+            let full = lane.push(Tuple { values, anchors, source: self.task, stream, flags });
+            self.note_laden(at);
+            if full {
                 self.flush_lane(at);
             }
             return Ok(Sent { copies: 1, shed: None });
@@ -236,7 +243,9 @@ impl Routes {
             if let Some(told) = &mut told {
                 told.push(lane.task());
             }
-            if lane.push(tuple) {
+            let full = lane.push(tuple);
+            self.note_laden(at);
+            if full {
                 self.flush_lane(at);
             }
         }
@@ -258,6 +267,14 @@ impl Routes {
         true
     }
 
+    #[inline]
+    fn note_laden(&mut self, at: usize) {
+        if !std::mem::replace(&mut self.is_laden[at], true) {
+            self.laden.push(at as u32);
+        }
+    }
+
+    /// A batch is full: it leaves without waiting for the rest of a turn.
     #[inline(never)]
     fn flush_lane(&mut self, at: usize) {
         let lane = &mut self.lanes[at];
@@ -283,7 +300,12 @@ impl Routes {
     /// Whether the task may go on: what waits on its lanes and blocks is within the budget.
     #[inline]
     pub(crate) fn have_room(&self) -> bool {
-        !self.stuck || self.lanes.iter().map(Lane::blocking_bytes).sum::<usize>() < self.budget
+        !self.stuck || self.blocking_bytes() < self.budget
+    }
+
+    #[inline(never)]
+    fn blocking_bytes(&self) -> usize {
+        self.laden.iter().map(|at| self.lanes[*at as usize].blocking_bytes()).sum()
     }
 
     /// The drops that have not been settled or counted yet.
@@ -308,23 +330,29 @@ impl Routes {
         self.lanes.iter().map(Lane::waiting_bytes).sum()
     }
 
-    /// Sends what the consuming tasks take.
+    /// Sends what the consuming tasks take; the waiter is rung when they take more.
     pub(crate) fn flush(&mut self) {
-        self.stuck = false;
-        for at in 0..self.lanes.len() {
-            self.flush_lane(at);
-        }
+        let Self { laden, is_laden, lanes, waiter, too_large, stuck, .. } = self;
+        *stuck = false;
+        laden.retain(|at| {
+            let lane = &mut lanes[*at as usize];
+            too_large.extend(lane.offer(waiter).too_large);
+            *stuck |= !lane.has_room() && lane.blocking_bytes() > 0;
+            is_laden[*at as usize] = !lane.is_clear();
+            is_laden[*at as usize]
+        });
     }
 
     /// Whether everything has been taken.
     pub(crate) fn are_clear(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.waiting_bytes() == 0 && lane.has_room())
+        self.lanes.iter().all(Lane::is_clear)
     }
 
     /// Sends a mark behind everything, to every task of every subscriber, once each.
     pub(crate) fn mark(&mut self, mark: Mark) {
-        for lane in &mut self.lanes {
-            lane.push_mark(self.task, mark);
+        for at in 0..self.lanes.len() {
+            self.lanes[at].push_mark(self.task, mark);
+            self.note_laden(at);
         }
         self.flush();
     }
@@ -338,8 +366,11 @@ impl Routes {
 
     /// Sends a mark again to the tasks of a worker that has been replaced.
     pub(crate) fn repeat_mark(&mut self, slot: WorkerSlot, mark: Mark) {
-        for lane in self.lanes.iter_mut().filter(|lane| lane.remote() == Some(slot)) {
-            lane.push_mark(self.task, mark);
+        for at in 0..self.lanes.len() {
+            if self.lanes[at].remote() == Some(slot) {
+                self.lanes[at].push_mark(self.task, mark);
+                self.note_laden(at);
+            }
         }
     }
 
