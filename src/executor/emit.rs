@@ -50,6 +50,7 @@ impl Output {
     /// Notes when the loop's present turn began.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
         self.turn_at = now;
+        self.routes.turn(now);
     }
 
     /// What the task knows of the workers.

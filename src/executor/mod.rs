@@ -17,6 +17,7 @@ mod overload;
 mod pause;
 mod replay;
 mod routes;
+mod runs;
 mod spout_emit;
 mod spout_task;
 mod wiring;

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::ack::Touched;
-use crate::base::{Signal, StreamIdx, TaskId, WorkerSlot};
+use crate::base::{Signal, StreamIdx, TaskId, Timestamp, WorkerSlot};
 use crate::component::{EmitError, StreamDecl, Tasks};
 use crate::grouping::Chooser;
 use crate::topology::OnFull;
@@ -12,6 +12,7 @@ use crate::tuple::{Anchors, Flags, Tuple, Value, Values};
 use super::Mark;
 use super::lane::Lane;
 use super::overload::{Full, Overload};
+use super::runs::Runs;
 
 /// Makes the anchors of a copy that touches these workers.
 pub(crate) trait Stamp {
@@ -150,6 +151,7 @@ pub(crate) struct Routes {
     overload: Overload,
     /// Parts that no link takes.
     too_large: Vec<Vec<u8>>,
+    runs: Runs,
     picked: Picked,
 }
 
@@ -159,6 +161,7 @@ impl Routes {
         streams: Vec<StreamRoutes>,
         lanes: Vec<Lane>,
         budget: usize,
+        runs: Runs,
         waiter: Signal,
     ) -> Self {
         let (picked, overload) = (Picked::new(), Overload::new(lanes.len()));
@@ -174,7 +177,16 @@ impl Routes {
             dropped: 0,
             overload,
             too_large: Vec::new(),
+            runs,
             picked,
+        }
+    }
+
+    /// A turn of the task begins: shuffling stays with a task as long as is good at this rate.
+    pub(crate) fn turn(&mut self, now: Timestamp) {
+        self.runs.turn(now);
+        for route in self.streams.iter_mut().flat_map(|stream| &mut stream.routes) {
+            route.chooser.stay(self.runs.length(route.lanes.len()));
         }
     }
 
@@ -210,6 +222,7 @@ impl Routes {
             }
             return Ok(Sent { copies: 1, shed: None });
         }
+        self.runs.sent();
         picked.clear();
         match (direct, &tasks) {
             (Some(task), _) => routes.pick_direct(task, picked),

@@ -144,6 +144,7 @@ impl SpoutTask {
     }
 
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
+        self.output.begin_turn(now);
         self.take_acks(now);
         self.check_timeouts(now);
         if matches!(self.life, Life::Halted) {

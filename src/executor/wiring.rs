@@ -20,6 +20,7 @@ use super::housing::{Housing, TaskHandle, Workshop};
 use super::lane::{Destination, Lane, RemoteLink};
 use super::mailbox::Mailbox;
 use super::routes::{Route, Routes, StreamRoutes};
+use super::runs::Runs;
 use super::spout_task::SpoutTask;
 
 /// What one worker's tasks are made from.
@@ -180,7 +181,8 @@ impl Parts<'_> {
         });
         let streams: Vec<_> = streams.collect();
         let budget = plan.settings.mailbox.as_usize();
-        let routes = Routes::new(self.task.id, streams, lanes, budget, waiter.clone());
+        let runs = Runs::new(plan.settings.max_spout_pending);
+        let routes = Routes::new(self.task.id, streams, lanes, budget, runs, waiter.clone());
         let sums = EdgeSums::new(self.task.id, self.wiring.view.clone());
         let tracking = plan.settings.guarantee == Guarantee::AtLeastOnce;
         let ways = if tracking { self.ack_ways() } else { Vec::new() };

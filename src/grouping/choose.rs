@@ -22,6 +22,10 @@ pub struct Chooser {
     /// The targets that shuffling takes turns among.
     turns: Vec<usize>,
     next_turn: usize,
+    /// Whose turn it is, how many tuples more it gets, and how many each gets in its turn.
+    last_turn: usize,
+    left: usize,
+    run: usize,
     /// Tuples sent by target, for partial key.
     sent: Vec<u64>,
     global: usize,
@@ -42,7 +46,8 @@ impl Chooser {
         let lowest = targets.iter().enumerate().min_by_key(|(_, target)| target.task);
         let global = lowest.expect("a component has at least one task").0;
         let sent = vec![0; targets.len()];
-        Self { grouping, targets, turns, next_turn: 0, sent, global }
+        let (next_turn, last_turn, left, run) = (0, 0, 0, 1);
+        Self { grouping, targets, turns, next_turn, last_turn, left, run, sent, global }
     }
 
     /// The consuming tasks, by index.
@@ -53,6 +58,12 @@ impl Chooser {
     /// The grouping's name.
     pub fn name(&self) -> GroupingName {
         self.grouping.name
+    }
+
+    /// How many tuples shuffling gives a target in its turn, from now on (at first one).
+    pub fn stay(&mut self, run: usize) {
+        self.run = run;
+        self.left = self.left.min(run.saturating_sub(1));
     }
 
     /// Hands the index of each target of a tuple to `take`. `room` tells whether a target has room;
@@ -120,6 +131,10 @@ impl Chooser {
         if count == 1 {
             return self.turns[0];
         }
+        if self.left > 0 && room(self.last_turn) {
+            self.left -= 1;
+            return self.last_turn;
+        }
         let start = self.next_turn;
         let mut at = start;
         loop {
@@ -127,6 +142,8 @@ impl Chooser {
             at = if at + 1 == count { 0 } else { at + 1 };
             if room(target) || at == start {
                 self.next_turn = at;
+                self.last_turn = target;
+                self.left = self.run.saturating_sub(1);
                 return target;
             }
         }
@@ -153,6 +170,22 @@ mod tests {
 
     fn over(name: GroupingName) -> Grouping {
         Grouping::over(name, vec!["word".to_owned()], vec![0])
+    }
+
+    #[test]
+    fn shuffling_stays_for_a_run_while_there_is_room() {
+        let mut chooser = chooser(Grouping::plain(GroupingName::Shuffle), &[false; 3]);
+        let mut pick = |chooser: &mut Chooser, full: usize| {
+            let mut picked = 9;
+            chooser.choose(&[], |index| index != full, |index| picked = index);
+            picked
+        };
+        chooser.stay(3);
+        let picked: Vec<_> = (0..7).map(|_| pick(&mut chooser, 9)).collect();
+        assert_eq!(picked, [0, 0, 0, 1, 1, 1, 2]);
+        assert_eq!([pick(&mut chooser, 2), pick(&mut chooser, 9)], [0, 0]);
+        chooser.stay(1);
+        assert_eq!([pick(&mut chooser, 9), pick(&mut chooser, 9)], [1, 2]);
     }
 
     #[test]

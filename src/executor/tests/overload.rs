@@ -20,6 +20,7 @@ use crate::tuple::{Anchors, Flags, Tuple, Value, Values};
 use super::super::hours::Occupation;
 use super::super::lane::{Destination, Lane, Opened, open_part};
 use super::super::routes::{Route, Routes, Sent, StreamRoutes};
+use super::super::runs::Runs;
 use super::rig::*;
 
 const COUNT: usize = 1000;
@@ -241,7 +242,7 @@ fn routes(lanes: Vec<Lane>, streams: &[&[OnFull]], budget: usize) -> Routes {
         StreamRoutes::new(StreamDecl::default_stream(["x"]), routes)
     });
     let streams = streams.collect();
-    Routes::new(TASK, streams, lanes, budget, Signal::new())
+    Routes::new(TASK, streams, lanes, budget, Runs::new(1), Signal::new())
 }
 
 fn route(lanes: &[Lane], on_full: OnFull) -> Route {

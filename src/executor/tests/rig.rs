@@ -26,6 +26,7 @@ use super::super::hours::Hours;
 use super::super::housing::{Build, Housing, Status};
 use super::super::lane::{Destination, Lane};
 use super::super::routes::{Route, Routes, StreamRoutes};
+use super::super::runs::Runs;
 use super::super::spout_task::SpoutTask;
 pub(super) use super::super::*;
 
@@ -229,7 +230,7 @@ impl Rig {
         let routes = vec![Route { chooser, lanes: vec![0], on_full: self.on_full }];
         let streams = vec![StreamRoutes::new(decl, routes)];
         Output::new(
-            Routes::new(TASK, streams, vec![lane], self.budget, waiter.clone()),
+            Routes::new(TASK, streams, vec![lane], self.budget, Runs::new(1), waiter.clone()),
             EdgeSums::new(TASK, WorkerView::new([Incarnation(0)])),
             vec![
                 (PRODUCER, AckWay::Local(Arc::clone(&self.acks))),
