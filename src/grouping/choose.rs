@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn shuffling_stays_for_a_run_while_there_is_room() {
         let mut chooser = chooser(Grouping::plain(GroupingName::Shuffle), &[false; 3]);
-        let mut pick = |chooser: &mut Chooser, full: usize| {
+        let pick = |chooser: &mut Chooser, full: usize| {
             let mut picked = 9;
             chooser.choose(&[], |index| index != full, |index| picked = index);
             picked
