@@ -227,9 +227,9 @@ class World:
         """What was acked before is not given out again. What an earlier fault held up may be."""
         since = now
         for begin, end in reversed(self.faulted):
-            if since - max(end, self._back_at(begin)) > SETTLED_AFTER:
-                break
-            since = min(since, begin)
+            # One that began before others may last longer than they do.
+            if since - max(end, self._back_at(begin)) <= SETTLED_AFTER:
+                since = min(since, begin)
         before = self.sink.before(since - SETTLED_AFTER)
         # It has grown while the target was looked for.
         self.sink.look(time.monotonic())

@@ -72,6 +72,8 @@ pub(crate) struct SpoutTask {
     next_save: Timestamp,
     /// Something was acked since the position was last asked for.
     unsaved: bool,
+    /// The spout has said that it gives a message out again itself, and was not called since.
+    owed: bool,
     done: Vec<MessageId>,
     shed: Vec<(Kept, TaskId)>,
     acks: Vec<AckBatch>,
@@ -97,6 +99,7 @@ impl SpoutTask {
             idle_wait: IDLE_LEAST,
             next_save: Timestamp::default(),
             unsaved: false,
+            owed: false,
             done: Vec::new(),
             shed: Vec::new(),
             acks: Vec::new(),
@@ -248,6 +251,7 @@ impl SpoutTask {
 
     fn produce(&mut self, now: Timestamp) -> bool {
         if self.stage < Stage::Closing && self.output.has_room() {
+            self.owed = false;
             self.guarded(now, |spout, out| spout.wake(out));
         }
         let max = self.wanted();
@@ -373,7 +377,7 @@ impl SpoutTask {
     }
 
     fn pass_marks(&mut self, now: Timestamp) {
-        if self.stage == Stage::Exhausted && self.pending() == 0 {
+        if self.stage == Stage::Exhausted && self.pending() == 0 && !self.owed {
             self.housing.enter(TaskState::Drained);
         }
         // What a spout has emitted after it said that there is no more is waited for, too.

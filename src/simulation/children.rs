@@ -106,6 +106,11 @@ impl Script {
             let mut stage = lock(&self.stage);
             stage.seen.child_deaths += 1;
             stage.say(|| format!("the child of task {task} ends with {status}"));
+            if matches!(self.part, Part::Spout { .. }) {
+                // From now on it hears nothing of what it has given out.
+                let messages = stage.messages_of(task);
+                stage.oracle.reborn(&messages);
+            }
         }
     }
 

@@ -215,8 +215,10 @@ impl Stage {
             let text = format!("message {message} was lost, and only its time-out told");
             self.oracle.violated(text);
         }
-        // Every bolt is downstream of every spout.
-        if let Some(tasks) = self.congested.get(&slot).filter(|tasks| !tasks.is_empty()) {
+        // Every bolt is downstream of every spout, and no spout is.
+        let told = self.congested.get(&slot).into_iter().flatten();
+        let tasks: Vec<_> = told.filter(|task| !self.spouts.contains_key(task)).collect();
+        if !tasks.is_empty() {
             let text = format!("message {message} timed out, though {tasks:?} are congested");
             self.oracle.violated(text);
         }

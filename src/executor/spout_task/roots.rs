@@ -107,6 +107,7 @@ impl SpoutTask {
         let own = kept.life == self.lives && !kept.is_letter;
         let told = |spout: &mut dyn Spout| spout.fail(kept.id, failure.headline());
         if own && self.tell(told) == Some(Replay::Source) {
+            self.owed = true;
             return;
         }
         if failure.reason == FailReason::DiedAlone {
