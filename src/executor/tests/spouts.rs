@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::ack::{AckBatch, AckEntry, EdgeSums, Touched, WorkerView};
 use crate::base::{Incarnation, Job, Signal, TaskId, Timestamp, now};
 use crate::component::{
-    Component, ComponentError, Context, MessageId, Next, Spout, SpoutCollector,
+    Component, ComponentError, Context, MessageId, Next, Replay, Spout, SpoutCollector,
 };
 use crate::metrics::FailReason;
 use crate::topology::{DeadLetters, Guarantee};
@@ -24,11 +24,15 @@ trait Part: Send {
         Ok(())
     }
     fn ack(&mut self) {}
+    fn fail(&mut self) -> Replay {
+        Replay::Engine
+    }
     fn ready(&self) -> bool {
         true
     }
 }
 
+#[derive(Default)]
 struct Made<P>(P);
 
 impl<P: Part> Spout for Made<P> {
@@ -46,6 +50,10 @@ impl<P: Part> Spout for Made<P> {
 
     fn ack(&mut self, _: MessageId) {
         self.0.ack();
+    }
+
+    fn fail(&mut self, _: MessageId, _: &str) -> Replay {
+        self.0.fail()
     }
 
     fn ready(&self) -> bool {
@@ -254,6 +262,61 @@ fn a_panic_in_ack_is_a_death_of_the_component_alone() {
     answer(&rig, None);
     until_it_waits(&mut task);
     assert_eq!(acks.load(Relaxed), 2);
+}
+
+/// Has one message, then more that is not tracked than there is room for. It gives the message out again
+/// itself.
+#[derive(Default)]
+struct Stubborn {
+    sent: usize,
+    owes: bool,
+}
+
+impl Part for Stubborn {
+    fn next(&mut self, out: &mut SpoutCollector<'_>) -> Asked {
+        if self.sent == 0 {
+            self.sent = 1;
+            emit(out, 1);
+            return Ok(Next::IdleUntil(now()));
+        }
+        for _ in 0..10 {
+            out.emit(None, vec![large()]).unwrap();
+        }
+        Ok(Next::Exhausted)
+    }
+
+    fn fail(&mut self) -> Replay {
+        self.owes = true;
+        Replay::Source
+    }
+
+    fn wake(&mut self, out: &mut SpoutCollector<'_>) -> Result<(), ComponentError> {
+        if std::mem::take(&mut self.owes) {
+            emit(out, 1);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_that_its_spout_gives_out_again_is_not_forgotten_while_outputs_are_full() {
+    let rig = Rig::with_room(6_000);
+    let mut task = rig.spout(Made::<Stubborn>::default);
+    until_it_waits(&mut task);
+    let Some(Delivery::Tuples(first)) = rig.consumer.take() else { panic!("nothing came") };
+    let mark = Delivery::Mark(TASK, Mark::Drain);
+    rig.consumer.push(mark, 100_000, &Signal::new()).unwrap();
+    until_it_waits(&mut task);
+    assert!(!task.output.has_room());
+    let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
+    sums.fail(&first[0].anchors, FailReason::Explicit, "no");
+    sums.take().for_each(|(_, batch)| rig.mailbox.push_acks(batch));
+    until_it_waits(&mut task);
+    let is_drained = |event: &TaskEvent| matches!(event, TaskEvent::State(_, TaskState::Drained));
+    assert!(!rig.events().iter().any(is_drained), "the message was forgotten");
+    rig.consume();
+    until_it_waits(&mut task);
+    assert_eq!(task.housing.counters.pending.load(Relaxed), 1);
 }
 
 /// Emits a message after it has said that there is no more.
