@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use galewire::ack::WorkerView;
 use galewire::base::{
-    Alarms, ByteSize, ComponentIdx, Incarnation, Runtimes, StreamIdx, TaskId, WorkerSlot,
+    ByteSize, ComponentIdx, Incarnation, Runtimes, StreamIdx, TaskId, WorkerSlot,
 };
 use galewire::component::{
     Bolt, BoltKind, Collector, ComponentError, Context, Declaration, Declaring, MessageId, Next,
@@ -264,7 +264,7 @@ fn measure(tasks: [usize; 3], guarantee: Guarantee, span: Duration) -> (f64, f64
     let (events, _source) = tokio::sync::mpsc::unbounded_channel();
     let shop = Workshop {
         settings: Arc::new(plan.settings.clone()),
-        alarms: Alarms::start().expect("a thread"),
+        alarms: runtimes.alarms(),
         credit: Arc::new(Nothing),
         positions: Arc::new(Nothing),
         congestion: Arc::new(Congestion::default()),
@@ -284,7 +284,7 @@ fn measure(tasks: [usize; 3], guarantee: Guarantee, span: Duration) -> (f64, f64
         report: &|_, _| Arc::new(Nothing),
         io: runtimes.io(),
     };
-    let handles = start_tasks(&wiring, &runtimes.executors());
+    let handles = start_tasks(&wiring, &runtimes.executors().expect("executors"));
     for handle in &handles {
         handle.mailbox.push_control(Control::Activate);
     }

@@ -1,127 +1,157 @@
-//! Rings doorbells at points in time, finer than the millisecond of tokio's timers.
+//! Points in time at which loops are to be rung, finer than the millisecond of tokio's timers.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Signal, Timestamp, now};
 
-/// One thread that sleeps until the next point in time that somebody asked for.
-#[derive(Clone, Debug)]
+/// The alarms of a process's loops. Whoever has time rings them.
+#[derive(Clone, Debug, Default)]
 pub struct Alarms(Arc<Shared>);
 
-#[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    heap: BinaryHeap<Reverse<Entry>>,
-    closed: bool,
-}
-
 #[derive(Debug)]
-struct Entry {
-    at: Timestamp,
+struct Shared {
+    due: Mutex<Due>,
+    /// The first of them, in nanoseconds.
+    next: AtomicU64,
+    /// One was set that is sooner than all others, and whoever sleeps may not know.
+    news: AtomicBool,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { due: Mutex::default(), next: AtomicU64::new(u64::MAX), news: AtomicBool::default() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Due {
+    signals: BTreeMap<(Timestamp, u64), Signal>,
+    count: u64,
+}
+
+/// One loop's alarm: the doorbell rings at the time that was set last, or sooner.
+#[derive(Debug)]
+pub struct Alarm {
+    alarms: Alarms,
     signal: Signal,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
+    set: Option<(Timestamp, u64)>,
 }
 
 impl Alarms {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let ringer = Arc::clone(&shared);
-        thread::Builder::new().name("alarms".to_owned()).spawn(move || ringer.run())?;
-        Ok(Self(shared))
+    /// An alarm that rings this doorbell; not set yet.
+    pub fn alarm(&self, signal: &Signal) -> Alarm {
+        Alarm { alarms: self.clone(), signal: signal.clone(), set: None }
     }
 
-    /// Rings `signal` at `at`, or very soon where that has passed.
-    pub fn ring_at(&self, at: Timestamp, signal: &Signal) {
-        let mut queue = self.0.lock();
-        let sooner = queue.heap.peek().is_none_or(|Reverse(next)| at < next.at);
-        queue.heap.push(Reverse(Entry { at, signal: signal.clone() }));
-        if sooner {
-            self.0.changed.notify_one();
+    /// When the next one is to be rung.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.0.next.load(Acquire))).filter(|next| next.0 < u64::MAX)
+    }
+
+    /// Whether an alarm was set that is sooner than all others, since this was last asked.
+    pub(super) fn take_news(&self) -> bool {
+        self.0.news.load(Relaxed) && self.0.news.swap(false, AcqRel)
+    }
+
+    /// Rings all whose time has come.
+    pub(super) fn ring_due(&self) {
+        let Some(next) = self.next() else { return };
+        let now = now();
+        if now < next {
+            return;
         }
-    }
-
-    /// Ends the thread.
-    pub fn stop(&self) {
-        self.0.lock().closed = true;
-        self.0.changed.notify_one();
+        let mut due = self.0.lock();
+        let later = due.signals.split_off(&(Timestamp(now.0 + 1), 0));
+        let rung = std::mem::replace(&mut due.signals, later);
+        self.0.note_next(&due);
+        drop(due);
+        for signal in rung.values() {
+            signal.ring();
+        }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self) {
-        let mut queue = self.lock();
-        while !queue.closed {
-            let now = now();
-            while queue.heap.peek().is_some_and(|Reverse(next)| next.at <= now) {
-                if let Some(Reverse(entry)) = queue.heap.pop() {
-                    entry.signal.ring();
-                }
-            }
-            queue = match queue.heap.peek() {
-                Some(Reverse(next)) => {
-                    let span = next.at.since(now);
-                    let waited = self.changed.wait_timeout(queue, span);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
-            };
+    fn note_next(&self, due: &Due) {
+        let next = due.signals.first_key_value().map_or(u64::MAX, |((at, _), _)| at.0);
+        self.next.store(next, Release);
+    }
+}
+
+impl Alarm {
+    /// Rings at `at`, or sooner where it was to ring sooner already.
+    pub fn set(&mut self, at: Timestamp, now: Timestamp) {
+        if self.set.is_some_and(|(set, _)| set <= at && set > now) {
+            return;
+        }
+        let shared = &self.alarms.0;
+        let mut due = shared.lock();
+        if let Some(set) = self.set {
+            due.signals.remove(&set);
+        }
+        due.count += 1;
+        let entry = (at, due.count);
+        due.signals.insert(entry, self.signal.clone());
+        self.set = Some(entry);
+        let was_next = shared.next.load(Acquire);
+        shared.note_next(&due);
+        if at.0 < was_next {
+            shared.news.store(true, Release);
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(set) = self.set {
+            let mut due = self.alarms.0.lock();
+            due.signals.remove(&set);
+            self.alarms.0.note_next(&due);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
     use std::time::Duration;
 
     use super::*;
 
-    #[tokio::test]
-    async fn alarms_ring_in_order_and_not_before_their_time() {
-        let alarms = Alarms::start().unwrap();
-        let (late, soon) = (Signal::new(), Signal::new());
+    fn rung(signal: &Signal) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        pin!(signal.wait()).poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn an_alarm_rings_once_and_the_sooner_of_two_times() {
+        let alarms = Alarms::default();
+        let signals = [Signal::new(), Signal::new()];
+        let mut own = signals.each_ref().map(|signal| alarms.alarm(signal));
         let start = now();
-        alarms.ring_at(start + Duration::from_millis(4), &late);
-        alarms.ring_at(start + Duration::from_micros(500), &soon);
-        soon.wait().await;
-        assert!(now() >= start + Duration::from_micros(500));
-        late.wait().await;
-        assert!(now() >= start + Duration::from_millis(4));
-        alarms.stop();
+        own[0].set(start, start);
+        own[1].set(start + Duration::from_secs(60), start);
+        assert!(alarms.take_news());
+        assert!(!alarms.take_news());
+        alarms.ring_due();
+        assert!(rung(&signals[0]) && !rung(&signals[1]));
+        assert_eq!(alarms.next(), Some(start + Duration::from_secs(60)));
+        own[1].set(start + Duration::from_secs(90), start);
+        assert_eq!(alarms.next(), Some(start + Duration::from_secs(60)), "it was to ring sooner");
+        own[1].set(start + Duration::from_secs(30), start);
+        assert_eq!(alarms.next(), Some(start + Duration::from_secs(30)));
+        assert!(alarms.take_news());
+        alarms.ring_due();
+        assert!(!rung(&signals[0]) && !rung(&signals[1]));
+        drop(own);
+        assert_eq!(alarms.next(), None);
     }
 }

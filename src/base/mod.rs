@@ -4,6 +4,7 @@
 
 mod alarm;
 mod backoff;
+mod executors;
 mod exit;
 mod id;
 mod runtime;
@@ -13,11 +14,11 @@ mod text;
 mod time;
 mod units;
 
-pub use alarm::Alarms;
+pub use alarm::{Alarm, Alarms};
 pub use backoff::{Backoff, Budget};
 pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
-pub use runtime::{Job, Runtimes, Spawner, panic_text};
+pub use runtime::{Job, Runtimes, Spawner, TaskSpawner, panic_text};
 pub use signal::Signal;
 pub use strays::{NotedGroup, RUN_MARK, RunMark, Swept, end_groups, end_marked};
 pub use text::beginning;

@@ -1,4 +1,4 @@
-//! The two tokio runtimes of a process, and the only place that spawns.
+//! The threads of a process, and the only place that spawns: a tokio runtime for I/O, executors for tasks.
 //!
 //! I/O (sockets, pipes, heartbeats, control) has threads of its own, so that a bolt that burns CPU
 //! delays its own tuples and not the links.
@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
+
+use super::Alarms;
+use super::executors::Executors;
 
 /// What a spawned job's end means to its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,23 +107,35 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 #[derive(Debug)]
 pub struct Runtimes {
     io: Arc<Runtime>,
-    executors: Option<Runtime>,
+    executors: Option<Executors>,
+    alarms: Alarms,
+}
+
+/// Starts tasks on the executor threads.
+#[derive(Clone, Debug)]
+pub struct TaskSpawner(Executors);
+
+impl TaskSpawner {
+    /// Starts a task, which may wait for doorbells and alarms and for nothing that needs a runtime.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, job: Job, future: F) {
+        let watched = watch(job, future);
+        self.0.spawn(async {
+            watched.await;
+        });
+    }
 }
 
 impl Runtimes {
     /// An I/O runtime alone, for processes that run no tasks.
     pub fn io_only() -> io::Result<Self> {
-        Ok(Self { io: Arc::new(io_runtime()?), executors: None })
+        Ok(Self { io: Arc::new(io_runtime()?), executors: None, alarms: Alarms::default() })
     }
 
     /// I/O and executors; `threads` executor threads.
     pub fn with_executors(threads: usize) -> io::Result<Self> {
-        let executors = Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
-            .thread_name("executor")
-            .enable_time()
-            .build()?;
-        Ok(Self { io: Arc::new(io_runtime()?), executors: Some(executors) })
+        let alarms = Alarms::default();
+        let executors = Some(Executors::start(threads.max(1), alarms.clone())?);
+        Ok(Self { io: Arc::new(io_runtime()?), executors, alarms })
     }
 
     /// Where sockets, pipes and timers live.
@@ -128,15 +143,20 @@ impl Runtimes {
         Spawner(self.io.handle().clone())
     }
 
-    /// Where tasks run; the I/O runtime where there are no executors.
-    pub fn executors(&self) -> Spawner {
-        Spawner(self.executors.as_ref().unwrap_or(&self.io).handle().clone())
+    /// Where tasks run, where there are executors.
+    pub fn executors(&self) -> Option<TaskSpawner> {
+        self.executors.clone().map(TaskSpawner)
+    }
+
+    /// The alarms of the tasks, which the executors ring.
+    pub fn alarms(&self) -> Alarms {
+        self.alarms.clone()
     }
 
     /// Stops both without waiting for blocked threads longer than `grace`.
     pub fn shut_down(self, grace: Duration) {
         if let Some(executors) = self.executors {
-            executors.shutdown_timeout(grace);
+            executors.shut_down(grace);
         }
         if let Some(io) = Arc::into_inner(self.io) {
             io.shutdown_timeout(grace);

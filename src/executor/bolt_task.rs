@@ -90,6 +90,8 @@ impl BoltTask {
 
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
+        let signal = self.housing.mailbox.signal().clone();
+        let mut alarm = self.housing.shop.alarms.alarm(&signal);
         loop {
             let at = now();
             self.housing.turn_to(Occupation::Busy, at);
@@ -100,8 +102,7 @@ impl BoltTask {
                     if waits != Occupation::Busy {
                         self.housing.turn_to(waits, now());
                     }
-                    let signal = self.housing.mailbox.signal().clone();
-                    pause(&signal, deadline, &self.housing.shop.alarms).await;
+                    pause(&signal, deadline, &mut alarm).await;
                 }
                 Step::Over => return self.housing.close_hours(),
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ack::{EdgeSums, WorkerView};
-use crate::base::{ComponentIdx, Job, Signal, Spawner, StreamIdx, TaskId, WorkerSlot};
+use crate::base::{ComponentIdx, Job, Signal, Spawner, StreamIdx, TaskId, TaskSpawner, WorkerSlot};
 use crate::component::{
     Context, Input, Output as ContextOutput, Registry, Report, Reporter, Role, Subscriber,
 };
@@ -50,7 +50,7 @@ pub struct Wiring<'a> {
 }
 
 /// Makes and starts every task of a worker. Spouts produce nothing before they are activated.
-pub fn start_tasks(wiring: &Wiring<'_>, executors: &Spawner) -> Vec<TaskHandle> {
+pub fn start_tasks(wiring: &Wiring<'_>, executors: &TaskSpawner) -> Vec<TaskHandle> {
     let start = |(handle, task): (TaskHandle, TaskLoop)| {
         task.start(executors);
         handle
@@ -85,11 +85,11 @@ pub(crate) enum TaskLoop {
 }
 
 impl TaskLoop {
-    fn start(self, executors: &Spawner) {
+    fn start(self, executors: &TaskSpawner) {
         match self {
             Self::Spout(task) => executors.spawn(Job::Vital("spout task"), task.run()),
             Self::Bolt(task) => executors.spawn(Job::Vital("bolt task"), task.run()),
-        };
+        }
     }
 }
 

@@ -31,11 +31,6 @@ pub(super) const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How often children's loops are rung.
 pub(super) const PULSE: Duration = Duration::from_millis(250);
 
-fn alarms() -> &'static Alarms {
-    static ALARMS: OnceLock<Alarms> = OnceLock::new();
-    ALARMS.get_or_init(|| Alarms::start().unwrap())
-}
-
 fn runtimes() -> &'static Runtimes {
     static RUNTIMES: OnceLock<Runtimes> = OnceLock::new();
     RUNTIMES.get_or_init(|| Runtimes::io_only().unwrap())
@@ -304,7 +299,7 @@ impl World {
         worker.told = Some(told);
         let shop = Workshop {
             settings: Arc::new(plan.settings.clone()),
-            alarms: alarms().clone(),
+            alarms: Alarms::default(),
             credit: worker.inbox.clone(),
             positions: self.positions.clone(),
             congestion: Arc::clone(&worker.congestion),

@@ -13,7 +13,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::ack::WorkerView;
 use crate::base::{
-    Alarms, BootId, ByteSize, ExitCode, Incarnation, Runtimes, Spawner, TaskId, WorkerSlot, now,
+    BootId, ByteSize, ExitCode, Incarnation, Runtimes, Spawner, TaskId, TaskSpawner, WorkerSlot,
+    now,
 };
 use crate::component::{Registry, Report};
 use crate::control::{
@@ -170,9 +171,10 @@ async fn serve(
         control: sender,
     };
     worker.set_peers(&workers);
+    let executors = runtimes.executors().expect("a worker has executors");
     let shop = Workshop {
         settings: Arc::new(worker.plan.settings.clone()),
-        alarms: Alarms::start().map_err(io_error("no thread for timers"))?,
+        alarms: runtimes.alarms(),
         credit: inbox.clone(),
         positions: Arc::new(
             PositionFiles::open(options.run_dir.join("positions"))
@@ -181,7 +183,7 @@ async fn serve(
         congestion,
         events: task_events,
     };
-    worker.start(options, registry, shop, runtimes.io(), &runtimes.executors());
+    worker.start(options, registry, shop, runtimes.io(), &executors);
     inbox.set_tasks(&worker.tasks);
     if paused {
         worker.order_all(&Control::Pause);
@@ -218,7 +220,7 @@ impl Worker {
         registry: Registry,
         shop: Workshop,
         io: Spawner,
-        executors: &Spawner,
+        executors: &TaskSpawner,
     ) {
         let uplink = self.uplink.clone();
         let make_report = |_: &str, task: TaskId| -> Arc<dyn Report> { uplink.task(task) };

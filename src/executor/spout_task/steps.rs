@@ -10,6 +10,8 @@ use super::{Life, SpoutTask, Stage};
 impl SpoutTask {
     /// Runs until the task has ended or is given up.
     pub(crate) async fn run(mut self) {
+        let signal = self.housing.mailbox.signal().clone();
+        let mut alarm = self.housing.shop.alarms.alarm(&signal);
         loop {
             let at = now();
             self.housing.turn_to(Occupation::Busy, at);
@@ -20,8 +22,7 @@ impl SpoutTask {
                     if waits != Occupation::Busy {
                         self.housing.turn_to(waits, now());
                     }
-                    let signal = self.housing.mailbox.signal().clone();
-                    if pause(&signal, deadline, &self.housing.shop.alarms).await {
+                    if pause(&signal, deadline, &mut alarm).await {
                         self.rung(now());
                     }
                 }

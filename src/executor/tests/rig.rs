@@ -179,7 +179,7 @@ impl Rig {
             },
             shop: Workshop {
                 settings: Arc::new(self.settings.clone()),
-                alarms: Alarms::start().unwrap(),
+                alarms: Alarms::default(),
                 credit: self.surroundings.clone(),
                 positions: self.surroundings.clone(),
                 congestion: Arc::default(),
