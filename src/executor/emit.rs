@@ -18,7 +18,7 @@ use super::routes::{Routes, Stamp};
 /// How a spout task's ledger is reached.
 pub(crate) enum AckWay {
     Local(Arc<Mailbox>),
-    Remote(WorkerSlot, Arc<dyn RemoteLink>),
+    Remote(Arc<dyn RemoteLink>),
 }
 
 /// Roots that may be summed before a flush is due.
@@ -183,7 +183,7 @@ impl Output {
         let way_of = |spout: TaskId| ack_ways.iter().find(|(task, _)| *task == spout);
         let waiting = std::mem::take(refused);
         for (spout, part) in waiting {
-            if let Some((_, AckWay::Remote(_, link))) = way_of(spout)
+            if let Some((_, AckWay::Remote(link))) = way_of(spout)
                 && let Err(Refused::Full(part)) = link.try_send_acks(spout, part, waiter)
             {
                 refused.push((spout, part));
@@ -196,7 +196,7 @@ impl Output {
         for (spout, batch) in sums.take() {
             match way_of(spout) {
                 Some((_, AckWay::Local(mailbox))) => mailbox.push_acks(batch),
-                Some((_, AckWay::Remote(_, link))) => {
+                Some((_, AckWay::Remote(link))) => {
                     let mut part = Vec::new();
                     batch.encode(&mut part);
                     if let Err(Refused::Full(part)) = link.try_send_acks(spout, part, waiter) {
@@ -218,13 +218,10 @@ impl Output {
     }
 
     /// Learns that a worker is gone: what waited for it is dropped and its roots fail in their
-    /// ledgers. What is emitted from now on waits for the successor.
+    /// ledgers. What is emitted from now on waits for the successor, and so do acks: some may be for
+    /// roots of the successor, which may have begun before this task heard of it.
     pub(crate) fn peer_lost(&mut self, slot: WorkerSlot, view: WorkerView) {
         self.routes.discard(slot);
-        self.refused.retain(|(spout, _)| {
-            let way = self.ack_ways.iter().find(|(task, _)| task == spout);
-            !matches!(way, Some((_, AckWay::Remote(to, _))) if *to == slot)
-        });
         self.use_view(view);
     }
 

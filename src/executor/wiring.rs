@@ -222,7 +222,7 @@ impl Parts<'_> {
             .map(|task| {
                 let way = match self.mailboxes.get(&task.id) {
                     Some(mailbox) => AckWay::Local(Arc::clone(mailbox)),
-                    None => AckWay::Remote(task.worker, self.link(task.worker)),
+                    None => AckWay::Remote(self.link(task.worker)),
                 };
                 (task.id, way)
             })

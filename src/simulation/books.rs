@@ -67,8 +67,13 @@ impl Books {
         self.successors.insert((me, successor.0), successor.1);
     }
 
+    /// A worker sends to this life from now on, and to begin with the acks that the one before did not take.
     pub(super) fn peer(&mut self, me: Life, peer: Life) {
-        self.peers.insert((me, peer.0), peer.1);
+        let Some(before) = self.peers.insert((me, peer.0), peer.1) else { return };
+        let largest = |carried: &Carried| carried.largest[Lane::Ack as usize];
+        let acks = self.carried.get(&(me, (peer.0, before))).map_or(0, largest);
+        let carried = self.carried.entry((me, peer)).or_default();
+        carried.largest[Lane::Ack as usize] = acks.max(largest(carried));
     }
 
     /// A link has accepted a part.

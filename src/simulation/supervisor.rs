@@ -61,8 +61,10 @@ impl World {
                     let Some(life) = self.workers.get(&slot).map(|worker| worker.life) else {
                         continue;
                     };
+                    // A worker's main thread may be kept from running while its links go on.
+                    let longest = if self.dice.u8(0..30) == 0 { 300_000 } else { 2_000 };
                     let at = self
-                        .soon(50, 2_000)
+                        .soon(50, longest)
                         .max(self.last_down.get(&slot).copied().unwrap_or_default());
                     self.last_down.insert(slot, at);
                     self.queue.put(at, Event::Down(life, message));

@@ -219,6 +219,15 @@ fn read_boot(reader: &mut Reader<'_>) -> Result<BootId, WireError> {
 
 fn read_table(reader: &mut Reader<'_>, body: usize) -> Result<Vec<PartHead>, FrameError> {
     let count = reader.count()?;
+    read_part_heads(reader, count, body)
+}
+
+/// A batch's table: `count` lines for `body` bytes.
+pub(super) fn read_part_heads(
+    reader: &mut Reader<'_>,
+    count: usize,
+    body: usize,
+) -> Result<Vec<PartHead>, FrameError> {
     let mut parts = Vec::with_capacity(count);
     let mut left = body;
     for _ in 0..count {

@@ -80,9 +80,12 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The supervisor names the peer's current life.
+    /// The supervisor names the peer's current life. Where a later one has said hello already, that counts.
     pub(super) fn expect(&self, address: &PeerAddress) {
         let mut state = self.lock();
+        if state.known.is_some_and(|known| known.incarnation > address.incarnation) {
+            return;
+        }
         state.known =
             Some(Known { boot: address.boot, incarnation: address.incarnation, ended: false });
         if state.life.as_ref().is_some_and(|life| life.boot != address.boot) {

@@ -61,6 +61,8 @@ struct Limits {
 struct State {
     life: Option<Life>,
     ended: Option<BootId>,
+    /// Acks that no life has taken: some may be for roots of the next one.
+    acks: Vec<Part>,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,39 @@ struct Life {
     joining: bool,
     waiting: HashMap<TaskId, Vec<Signal>>,
     waiting_acks: Vec<Signal>,
+}
+
+impl State {
+    /// Ends the current life, where there is one; what was lost with it.
+    fn end_life(&mut self) -> Undelivered {
+        let Some(old) = self.life.take() else { return Undelivered::default() };
+        self.ended = Some(old.address.boot);
+        old.end(&mut self.acks)
+    }
+
+    /// Queues for the current life what former ones have not taken; whom to tell.
+    fn hand_acks_on(&mut self) -> Option<Signal> {
+        let life = self.life.as_mut()?;
+        for part in self.acks.drain(..) {
+            life.queue.push(Lane::Ack, part);
+        }
+        Some(life.wake.clone())
+    }
+}
+
+impl Undelivered {
+    /// Data is lost, acks are kept.
+    fn add(&mut self, parts: impl IntoIterator<Item = (Lane, Part)>, acks: &mut Vec<Part>) {
+        for (lane, part) in parts {
+            match lane {
+                Lane::Ack => acks.push(part),
+                Lane::Data => {
+                    self.parts += 1;
+                    self.bytes += part.bytes.len() as u64;
+                }
+            }
+        }
+    }
 }
 
 impl Life {
@@ -90,21 +125,17 @@ impl Life {
         }
     }
 
-    /// Ends this life: whoever waits or works for it is woken, and what it had is counted.
-    fn end(mut self) -> Undelivered {
+    /// Ends this life: whoever waits or works for it is woken, and the data that it had is counted. Acks
+    /// are kept, those that may have been taken too: a ledger that does not know them drops them.
+    fn end(mut self, acks: &mut Vec<Part>) -> Undelivered {
         for waiter in self.waiting.values().flatten().chain(&self.waiting_acks) {
             waiter.ring();
         }
         self.wake.ring();
-        let mut lost = Undelivered {
-            parts: self.queue.len() as u64,
-            bytes: Lane::ALL.map(|lane| self.queue.bytes(lane) as u64).iter().sum(),
-        };
         self.sequence.disconnect();
-        for batch in self.sequence.kept() {
-            lost.parts += u64::from(batch.parts);
-            lost.bytes += batch.body.len() as u64;
-        }
+        let mut lost = Undelivered::default();
+        lost.add(self.sequence.kept().flat_map(Batch::split), acks);
+        lost.add(self.queue.drain(), acks);
         lost
     }
 
@@ -164,35 +195,29 @@ impl Peer {
             life.address = address;
             return Ok((None, Undelivered::default()));
         }
-        let life = Life::new(address, &self.limits);
-        let wake = life.wake.clone();
-        let old = state.life.replace(life);
-        if let Some(old) = &old {
-            state.ended = Some(old.address.boot);
-        }
+        let lost = state.end_life();
+        state.life = Some(Life::new(address, &self.limits));
+        let wake = state.hand_acks_on();
         drop(state);
-        Ok((Some(wake), self.count_lost(old)))
+        self.count_lost(lost);
+        Ok((wake, lost))
     }
 
     /// Ends the current life; sending is refused from now on. Which life ended last, and what was lost
     /// now.
     pub(super) fn end_life(&self) -> (Option<BootId>, Undelivered) {
         let mut state = self.lock();
-        let old = state.life.take();
-        if let Some(old) = &old {
-            state.ended = Some(old.address.boot);
-        }
+        let lost = state.end_life();
         let ended = state.ended;
         drop(state);
-        (ended, self.count_lost(old))
+        self.count_lost(lost);
+        (ended, lost)
     }
 
-    fn count_lost(&self, old: Option<Life>) -> Undelivered {
-        let lost = old.map(Life::end).unwrap_or_default();
+    fn count_lost(&self, lost: Undelivered) {
         Counters::add(&self.counters.dropped_parts, lost.parts);
         Counters::add(&self.counters.dropped_bytes, lost.bytes);
         self.settled.notify_waiters();
-        lost
     }
 
     /// Queues a part where credit or room allows it; otherwise the waiter is noted.
@@ -344,17 +369,24 @@ impl Peer {
 
     /// Joining was done without the lock, so the life may have ended meanwhile.
     fn begin_batch(&self, boot: BootId, batch: Batch) -> Option<Outgoing> {
-        let (parts, bytes) = (u64::from(batch.parts), batch.body.len() as u64);
-        let begun = self.with_life(boot, |life| {
-            life.joining = false;
-            life.sequence.push(batch);
-            life.sequence.next()
-        });
-        if begun.is_none() {
-            Counters::add(&self.counters.dropped_parts, parts);
-            Counters::add(&self.counters.dropped_bytes, bytes);
+        let mut state = self.lock();
+        match &mut state.life {
+            Some(life) if life.address.boot == boot => {
+                life.joining = false;
+                life.sequence.push(batch);
+                life.sequence.next()
+            }
+            _ => {
+                let mut lost = Undelivered::default();
+                lost.add(batch.split(), &mut state.acks);
+                let wake = state.hand_acks_on();
+                drop(state);
+                wake.inspect(Signal::ring);
+                Counters::add(&self.counters.dropped_parts, lost.parts);
+                Counters::add(&self.counters.dropped_bytes, lost.bytes);
+                None
+            }
         }
-        begun.flatten()
     }
 
     fn count_sent(&self, outgoing: &Outgoing) {

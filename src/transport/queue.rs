@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::base::TaskId;
+use crate::tuple::wire::Reader;
 
 use super::Lane;
-use super::frame::{PartHead, put_part_head};
+use super::frame::{PartHead, put_part_head, read_part_heads};
 
 /// A part with its address within the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,14 @@ impl PartQueue {
     /// The length of a lane's next part.
     pub(super) fn next_length(&self, lane: Lane) -> Option<usize> {
         Some(self.parts[lane as usize].front()?.bytes.len())
+    }
+
+    /// Takes everything.
+    pub(super) fn drain(&mut self) -> Vec<(Lane, Part)> {
+        let taken = std::mem::take(self);
+        let [data, acks] = taken.parts;
+        let data = data.into_iter().map(|part| (Lane::Data, part));
+        data.chain(acks.into_iter().map(|part| (Lane::Ack, part))).collect()
     }
 
     /// Takes the parts of one batch: acks first, then data, up to `limit` bytes in all and `room` bytes
@@ -137,6 +146,19 @@ impl Batch {
         };
         Self { table: table.into(), body: body.into(), parts: count, bytes }
     }
+
+    /// The parts again.
+    pub(super) fn split(&self) -> Vec<(Lane, Part)> {
+        let mut table = Reader::new(&self.table);
+        let heads = read_part_heads(&mut table, self.parts as usize, self.body.len());
+        let mut rest = &self.body[..];
+        let part = |head: PartHead| {
+            let (bytes, after) = rest.split_at(head.length);
+            rest = after;
+            (head.lane, Part { task: head.task, bytes: bytes.to_vec() })
+        };
+        heads.expect("a batch reads what it has written").into_iter().map(part).collect()
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +215,7 @@ mod tests {
                 let taken = queue.take(limit, FREE);
                 let total: usize = taken.iter().map(|(_, part)| part.bytes.len()).sum();
                 prop_assert!(total <= limit || taken.len() == 1);
+                prop_assert_eq!(&Batch::join(taken.clone()).split(), &taken);
                 seen.extend(taken.into_iter().map(|(_, part)| part.task.0));
             }
             prop_assert_eq!(seen, (0..lengths.len() as u32).collect::<Vec<_>>());

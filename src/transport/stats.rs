@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{BootId, WorkerSlot};
 
-/// Parts that will not reach their peer, because it is gone.
+/// Parts of tuples that will not reach their peer, because it is gone. (Acks wait for its successor.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undelivered {
     /// Parts queued, and parts sent that the peer had not said it took.

@@ -40,6 +40,31 @@ async fn what_a_removed_peer_had_not_taken_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acks_for_a_life_that_is_gone_go_to_its_successor() {
+    // Some may be for roots of the successor: it may be known to others sooner than to this worker.
+    let dir = tempfile::tempdir().unwrap();
+    let (sender, old) = pair(dir.path()).await;
+    let outbound = sender.outbound(&old);
+    send(&outbound, Lane::Ack, TASK, part(0, 100)).await;
+    until(|| old.recorder.count(TASK, Lane::Ack) == 1).await;
+    assert!(sender.flushed().await);
+    let slot = old.slot();
+    drop(old);
+    for number in 1..10 {
+        send(&outbound, Lane::Ack, TASK, part(number, 100)).await;
+    }
+    outbound.try_send(TASK, part(10, 100), &Signal::new()).unwrap();
+    let lost = sender.transport.remove_peer(slot);
+    assert_eq!(lost, Undelivered { parts: 1, bytes: 100 }, "tuples are the ledgers' business");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let new = Node::quick(options(1, 1, elsewhere.path())).await;
+    introduce(&sender, &new);
+    until(|| new.recorder.count(TASK, Lane::Ack) == 9).await;
+    assert_eq!(new.recorder.numbers(TASK, Lane::Ack), (1..10).collect::<Vec<_>>());
+    assert!(sender.flushed().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_was_removed_is_not_listened_to() {
     let dir = tempfile::tempdir().unwrap();
     let (mut sender, taker) = pair(dir.path()).await;
