@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Tuple
 
+from processes import Process
 from sink import Sample
 
 
@@ -172,3 +173,10 @@ def letters(path: str) -> Tuple[Dict[int, int], List[str]]:
             except (ValueError, KeyError, TypeError):
                 strange.append("dead letter " + line.rstrip())
     return seen, strange
+
+
+def left_behind(left: List[Process]) -> List[str]:
+    """What is wrong with the processes that were there two seconds after a run: that they were. Nothing excuses it."""
+    if not left:
+        return []
+    return [f"{len(left)} processes were left 2 s after the end: " + "; ".join(process.command for process in left)]

@@ -36,8 +36,6 @@ class Outcome:
     #: After how many seconds the sink that stood still was at full speed again, and how processes grew meanwhile.
     full_speed: Optional[float] = None
     grown: Dict[str, Tuple[int, int]] = field(default_factory=dict)
-    #: Processes that bolts had started and that outlived the run.
-    orphans: int = 0
     seconds: float = 0.0
     #: What is wrong.
     problems: List[str] = field(default_factory=list)

@@ -8,11 +8,12 @@ import traceback
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
+from checks import left_behind
 from disks import Disk, mounts_of_its_own
 from engine import Engine
 from faults import KINDS, Fault, Fired
 from outcome import Outcome, Recovery
-from processes import Process, listening_ports
+from processes import listening_ports
 from proxy import Proxy
 from schedule import Round
 from sink import Sample, Sink
@@ -276,7 +277,9 @@ class World:
     def _run_ended(self, code: int) -> bool:
         """Whether the topology is to be run again."""
         finished = self.engine.ended()
-        self._check_left_over(self.engine.left_over())
+        # Whatever was killed, and whoever started it: the guard ends it.
+        for trouble in left_behind(self.engine.left_over()):
+            self.problem(trouble)
         for _, undo in self._undo:
             undo()
         self._undo.clear()
@@ -298,16 +301,6 @@ class World:
         if code != 0 and not last_step and not forgot:
             self.problem(f"the run ended with exit code {code}: {reason}")
         return False
-
-    def _check_left_over(self, left: List[Process]) -> None:
-        """What a bolt started by itself outlives the bolt's worker where that is killed: it is not ours."""
-        orphans = [process for process in left if process.command.startswith("heir ")]
-        if orphans and any(kind in self.outcome.fired for kind in LOSES_WORKERS):
-            self.outcome.orphans += len(orphans)
-            left = [process for process in left if process not in orphans]
-        if left:
-            self.problem(f"{len(left)} processes were left 2 s after the end: "
-                          + "; ".join(process.command for process in left))
 
     def _missing(self) -> bool:
         rejected = len(range(0, self.round.lines, self.case.rejects)) if self.case.rejects else 0

@@ -2,10 +2,12 @@
 
 import os
 import tempfile
+import time
 import unittest
 from typing import List
 
-from checks import Count, Findings, Window, examine
+from checks import Count, Findings, Window, examine, left_behind
+from engine import LEFTOVERS_WITHIN, Engine
 from schedule import plan_round
 from sink import Sample
 from topologies import CASES, named
@@ -86,6 +88,34 @@ class Checks(unittest.TestCase):
     def test_what_is_to_be_rejected_may_not_arrive(self) -> None:
         findings = self.examine(whole(), rejects=50)
         self.assertEqual(len(findings.strange), 2)
+
+
+#: In place of the real binary: it ends at once, and leaves a process in a session of its own.
+LEAVES = "#!/bin/sh\nsetsid sleep {} 2> /dev/null &\n"
+
+
+class LeftBehind(unittest.TestCase):
+    def left_of(self, script: str) -> List[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            binary = os.path.join(folder, "binary")
+            with open(binary, "w", encoding="utf-8") as file:
+                file.write(script)
+            os.chmod(binary, 0o700)
+            engine = Engine(binary, folder, "", 1)
+            try:
+                engine.start()
+                while engine.code() is None:
+                    time.sleep(0.01)
+                return left_behind(engine.left_over())
+            finally:
+                engine.close()
+
+    def test_one_that_stays_is_wrong_whoever_started_it(self) -> None:
+        found = self.left_of(LEAVES.format(60))
+        self.assertEqual(found, ["1 processes were left 2 s after the end: sleep 60 "])
+
+    def test_one_that_goes_in_time_is_not(self) -> None:
+        self.assertEqual(self.left_of(LEAVES.format(LEFTOVERS_WITHIN / 4)), [])
 
 
 class Plans(unittest.TestCase):
