@@ -3,6 +3,8 @@
 - Lost: a number that the sink does not hold.
 - A number that comes again needs a recorded reason: a replay that the spout counted, or the loss of the spout's own process, which begins
   again where all was acked. Where that was is taken from the sink itself, as it was a while before the loss.
+- What a killed process had replayed since its last report nobody knows. It is no more than what was in flight, for each time that faults
+  failed it just before; and none of it is from before the place where the next process begins.
 - On one path (the same processes) numbers rise; one that comes late needs the same reason.
 """
 
@@ -19,8 +21,19 @@ class Window(NamedTuple):
 
     before: Sample
     after: Sample
-    #: Lines of the input beyond the greatest seen that were on their way at most.
+    #: Lines of the input that were on their way at most: beyond the greatest seen, too.
     pending: int
+    #: How often each may have failed, and been given out again, without a report of it.
+    untold: int
+
+
+class Span(NamedTuple):
+    """Lines of the input that the spout gave out again by itself."""
+
+    low: int
+    high: int
+    #: How many more copies of them there may be: replays that were not reported.
+    untold: int
 
 
 @dataclass
@@ -32,7 +45,7 @@ class Findings:
     first_lost: List[int] = field(default_factory=list)
     #: Copies of messages beyond the first.
     repeated: int = 0
-    #: Those that no loss of the spout's process explains.
+    #: Those that no loss of the spout's process explains, nor what it had not reported.
     repeated_by_replay: int = 0
     #: Messages that came behind later ones of their path.
     late: int = 0
@@ -114,7 +127,7 @@ def examine(paths: List[str], count: "Count", windows: List[Window],
         count.take(path, text[taken[path]:])
         if text and not text.endswith(b"\n"):
             count.strange.append("half a line at the end of " + path)
-    spans = [(levels[id(window.before)][0], levels[id(window.after)][1] + window.pending)
+    spans = [Span(levels[id(window.before)][0], levels[id(window.after)][1] + window.pending, window.untold * window.pending)
              for window in windows]
     return judge(count, spans)
 
@@ -133,8 +146,8 @@ def read(path: str, half_lines: List[int]) -> bytes:
     return bytes(text)
 
 
-def judge(count: Count, spans: List[Tuple[int, int]]) -> Findings:
-    """What the counts mean. `spans`: lines of the input that the spout gave out again by itself."""
+def judge(count: Count, spans: List[Span]) -> Findings:
+    """What the counts mean."""
     width = count.fan_out
     findings = Findings(numbers=len(count.seen), strange=count.strange)
     for message in count.rejected:
@@ -149,15 +162,24 @@ def judge(count: Count, spans: List[Tuple[int, int]]) -> Findings:
     while len(findings.first_lost) < min(10, findings.lost):
         at = count.seen.index(0, at + 1)
         findings.first_lost.append(at)
-    allowed = lambda message: 2 * sum(low <= message <= high for low, high in spans)
+    # The one that ends first is used up first: the others reach further.
+    spans = sorted(spans, key=lambda span: span.high)
+    untold = [span.untold for span in spans]
+    around = lambda message: [at for at, span in enumerate(spans) if span.low <= message <= span.high]
     for message in range(len(count.seen) // width):
         part = count.seen[message * width:(message + 1) * width]
         extra = max(part) - 1
         if extra > 0:
             findings.repeated += extra
-            findings.repeated_by_replay += max(0, extra - allowed(message))
+            near = around(message)
+            extra = max(0, extra - len(near))
+            for at in near:
+                explained = min(extra, untold[at])
+                untold[at] -= explained
+                extra -= explained
+            findings.repeated_by_replay += extra
     findings.late = len(count.late)
-    findings.late_by_replay = sum(not allowed(message) for message in count.late)
+    findings.late_by_replay = sum(not around(message) for message in count.late)
     return findings
 
 

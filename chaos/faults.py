@@ -219,6 +219,20 @@ def link(harm: Callable) -> Callable:
 #: A process that stands still for no longer is not taken for dead.
 SHORT = 1.0
 
+#: What stands still or is cut off is waited for: no message fails.
+WAITED_FOR = ("stop-child", "hold-child", "stop-supervisor", "cut-link", "stall-link", "delay-link")
+#: Faults that end workers.
+LOSES_WORKERS = ("kill-worker", "stop-worker", "kill-supervisor")
+
+
+def failures(kind: str, span: float) -> int:
+    """How often a fault may fail each message that is in flight."""
+    if kind in WAITED_FOR or kind == "stop-worker" and span <= SHORT:
+        return 0
+    # What is given out again may come by a worker that has not heard of the loss, and goes to the lost one once more.
+    return 2 if kind in LOSES_WORKERS else 1
+
+
 KINDS: Dict[str, Callable] = {
     "kill-child": signalled_child(signal.SIGKILL),
     "exit-child": signalled_child(signal.SIGUSR2),

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 from checks import left_behind
 from disks import Disk, mounts_of_its_own
 from engine import Engine
-from faults import KINDS, Fault, Fired
+from faults import KINDS, LOSES_WORKERS, Fault, Fired, failures
 from outcome import Outcome, Recovery
 from processes import listening_ports
 from proxy import Proxy
@@ -34,8 +34,10 @@ LAST_STEP = "while final results were on their way"
 FORGOT = 4
 #: What was in the sink this long before a loss of the spout was acked, and its position kept.
 SETTLED_AFTER = 1.5
-#: Faults that end workers.
-LOSES_WORKERS = ("kill-worker", "stop-worker", "kill-supervisor")
+#: The replays that a fault brought are reported this long after it was over. A worker reports every 0.2 s; a message may wait 0.5 s.
+REPORTED_AFTER = 1.5
+#: How often a run tells what was reported; where the supervisor is killed the rest is gone.
+TELLS_EVERY = 1.0
 #: Bytes of a small disk, and what comes on top for each number of the sink.
 DISK, DISK_FOR_EACH = 16 << 20, 64
 
@@ -74,7 +76,8 @@ class World:
         self._story = open(os.path.join(folder, "story.txt"), "w", encoding="utf-8", buffering=1)
         self._undo: List[Tuple[float, Callable[[], None]]] = []
         self._watches: List[Watch] = []
-        self.windows: List[Tuple[Sample, Sample]] = []
+        #: What the sink held before a loss of the spout and at it, and how often messages may have failed that nobody was told of.
+        self.windows: List[Tuple[Sample, Sample, int]] = []
         #: When the spout's own process was lost.
         self._spout_lost: Set[float] = set()
         #: From when to when faults lasted.
@@ -218,13 +221,27 @@ class World:
         if fired.back:
             self._watches.append(Watch(recovery, now, fired.back))
         if fired.spout_lost:
-            self._note_window(now)
+            self._note_window(now, self._untold(fired, now))
             self._spout_lost.add(now)
         self.faulted.append((now, now + fault.span))
         self._ends = self._ends or (fired if fired.ends else None)
         return True
 
-    def _note_window(self, now: float) -> None:
+    def _untold(self, fired: Fired, now: float) -> int:
+        """How often each message may have failed without a count of it: what a killed life had replayed since its last report."""
+        if fired.ends and 0 in fired.ends:
+            return 0  # A run that is asked to end tells all before.
+        within = REPORTED_AFTER + (TELLS_EVERY if fired.ends else 0)
+        awaited = {id(watch.recovery) for watch in self._watches if watch.level is None}
+        count = 0
+        # The one that is done just now is not among them.
+        for (begin, end), recovery in zip(self.faulted, self.outcome.recoveries):
+            over = now if id(recovery) in awaited else max(end, begin + (recovery.back or 0))
+            if begin >= self._run_started and now - over <= within:
+                count += failures(recovery.kind, end - begin)
+        return count
+
+    def _note_window(self, now: float, untold: int) -> None:
         """What was acked before is not given out again. What an earlier fault held up may be."""
         since = now
         for begin, end in reversed(self.faulted):
@@ -236,7 +253,7 @@ class World:
         self.sink.look(time.monotonic())
         after = self.sink.sample(time.monotonic())
         self.sink.samples.append(after)
-        self.windows.append((before, after))
+        self.windows.append((before, after, untold))
 
     def _back_at(self, lost: float) -> float:
         """When workers were at work again after one was lost, or the run: nothing settles before that."""

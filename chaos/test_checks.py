@@ -4,10 +4,14 @@ import os
 import tempfile
 import time
 import unittest
+from types import SimpleNamespace
 from typing import List
 
 from checks import Count, Findings, Window, examine, left_behind
 from engine import LEFTOVERS_WITHIN, Engine
+from faults import SHORT, WAITED_FOR, Fired
+from outcome import Recovery
+from rounds import Watch, World
 from schedule import plan_round
 from sink import Sample
 from topologies import CASES, named
@@ -34,10 +38,10 @@ class Checks(unittest.TestCase):
         count = Count(LINES, FAN_OUT, rejects)
         return examine([self.path], count, list(windows), {self.path: list(half_lines)})
 
-    def window(self, before: int, after: int, lines: List[str], pending: int = 1) -> Window:
+    def window(self, before: int, after: int, lines: List[str], pending: int = 1, untold: int = 0) -> Window:
         length = lambda count: sum(len(line) + 1 for line in lines[:count])
         return Window(Sample(1.0, {self.path: length(before)}), Sample(2.0, {self.path: length(after)}),
-                      pending)
+                      pending, untold)
 
     def test_a_whole_sink_shows_nothing(self) -> None:
         findings = self.examine(whole())
@@ -66,6 +70,27 @@ class Checks(unittest.TestCase):
         lines = whole()[:100] + whole()[70:]
         findings = self.examine(lines, [self.window(80, 100, lines)])
         self.assertEqual((findings.repeated, findings.repeated_by_replay), (15, 5))
+
+    def test_what_it_had_not_finished_comes_again_once(self) -> None:
+        lines = whole()[:100] + whole()[90:100] + whole()[90:]
+        findings = self.examine(lines, [self.window(80, 100, lines)])
+        self.assertEqual((findings.repeated, findings.repeated_by_replay), (10, 5))
+
+    def test_what_it_had_not_reported_is_no_more_than_was_in_flight_at_each_failure(self) -> None:
+        lines = whole()[:100] + 2 * whole()[90:100] + whole()[90:]
+        for untold, pending, unexplained in [(0, 5, 10), (1, 5, 5), (2, 5, 0), (2, 4, 2)]:
+            findings = self.examine(lines, [self.window(80, 100, lines, pending, untold)])
+            self.assertEqual((findings.repeated, findings.repeated_by_replay), (15, unexplained))
+
+    def test_what_it_had_finished_it_cannot_have_failed_to_report(self) -> None:
+        lines = whole()[:100] + whole()[70:]
+        findings = self.examine(lines, [self.window(80, 100, lines, 50, 9)])
+        self.assertEqual(findings.repeated_by_replay, 5)
+
+    def test_a_loss_explains_only_what_is_around_it(self) -> None:
+        lines = whole()[:100] + 2 * whole()[90:100] + whole()[90:]
+        windows = [self.window(80, 100, lines, 5, 0), self.window(160, 180, lines, 5, 9)]
+        self.assertEqual(self.examine(lines, windows).repeated_by_replay, 10)
 
     def test_what_overtakes_on_a_path_is_late(self) -> None:
         lines = whole()
@@ -116,6 +141,42 @@ class LeftBehind(unittest.TestCase):
 
     def test_one_that_goes_in_time_is_not(self) -> None:
         self.assertEqual(self.left_of(LEAVES.format(LEFTOVERS_WITHIN / 4)), [])
+
+
+class Failures(unittest.TestCase):
+    """How often what is in flight may have failed before the spout's worker is killed."""
+
+    def untold(self, *faults, lost: Fired = Fired("worker 0", spout_lost=True), run_started: float = 0.0, awaited=()) -> int:
+        world = World.__new__(World)
+        world._run_started = run_started
+        recoveries = [Recovery(kind, back) for kind, _, _, back in faults]
+        world.outcome = SimpleNamespace(recoveries=[*recoveries, Recovery("kill-worker")])
+        world._watches = [Watch(recoveries[at], 0.0, lambda: False) for at in awaited]
+        world.faulted = [(begin, end) for _, begin, end, _ in faults]
+        return world._untold(lost, 10.0)
+
+    def test_a_fault_just_before_counts(self) -> None:
+        self.assertEqual(self.untold(("kill-child", 9.0, 9.0, None)), 1)
+        self.assertEqual(self.untold(("kill-child", 9.0, 9.0, None), ("kill-worker", 9.5, 9.5, None)), 3)
+
+    def test_what_was_over_and_reported_does_not(self) -> None:
+        self.assertEqual(self.untold(("kill-child", 8.0, 8.0, 0.1)), 0)
+        self.assertEqual(self.untold(("kill-worker", 9.0, 9.0, None), run_started=9.5), 0)
+
+    def test_it_counts_for_as_long_as_it_lasts(self) -> None:
+        self.assertEqual(self.untold(("full-disk", 8.0, 9.0, None), ("kill-child", 7.0, 7.0, 2.0)), 2)
+        self.assertEqual(self.untold(("kill-child", 7.0, 7.0, None), ("kill-child", 7.0, 7.0, None), awaited=[1]), 1)
+
+    def test_nothing_fails_of_what_is_waited_for(self) -> None:
+        for kind in WAITED_FOR:
+            self.assertEqual(self.untold((kind, 9.0, 9.5, None)), 0)
+        self.assertEqual(self.untold(("stop-worker", 9.0, 9.0 + SHORT, None)), 0)
+        self.assertEqual(self.untold(("stop-worker", 8.0, 9.5, None)), 2)
+
+    def test_a_killed_run_has_not_told_for_longer_and_one_that_is_asked_to_end_tells_all(self) -> None:
+        for ends, untold in [((-9,), 1), ((0,), 0)]:
+            lost = Fired("supervisor", spout_lost=True, ends=ends)
+            self.assertEqual(self.untold(("kill-child", 8.0, 8.0, None), lost=lost), untold)
 
 
 class Plans(unittest.TestCase):

@@ -15,7 +15,7 @@ LONG_ENOUGH = 8.0
 
 def judge(world: "World") -> None:
     """Fills the outcome in."""
-    windows = [Window(before, after, world.case.pending) for before, after in world.windows]
+    windows = [Window(before, after, world.case.pending, untold) for before, after, untold in world.windows]
     count = Count(world.round.lines, world.case.fan_out, world.case.rejects)
     if world.case.rejects:
         count.put_aside, strange = letters(world.engine.path(world.case.letters()))
