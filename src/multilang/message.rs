@@ -21,6 +21,8 @@ pub(super) type Json<'a> = &'a str;
 pub(super) enum Message<'a> {
     /// The answer to the handshake.
     Pid(Hello<'a>),
+    /// A component that was starting is open.
+    Started,
     /// A tuple.
     Emit(Emit<'a>),
     /// A tuple is done.
@@ -65,6 +67,8 @@ pub(super) struct Hello<'a> {
     pub(super) batch: bool,
     pub(super) replay_engine: bool,
     pub(super) memory: bool,
+    /// It opens its component now, and says when that is done.
+    pub(super) starting: bool,
     /// It shows its stacks on SIGUSR2.
     pub(super) stacks: bool,
     pub(super) sdk: Option<Cow<'a, str>>,
@@ -131,6 +135,7 @@ keys! {
     batch = "batch",
     replay = "replay",
     memory = "memory",
+    starting = "starting",
     stacks = "stacks",
     sdk = "sdk",
     id = "id",
@@ -209,6 +214,7 @@ fn hello<'a>(pid: Json<'a>, keys: &Keys<'a>) -> Hello<'a> {
         batch: keys.batch.and_then(number) == Some(1),
         replay_engine: keys.replay == Some("\"engine\""),
         memory: keys.memory == Some("true"),
+        starting: keys.starting == Some("true"),
         stacks: keys.stacks == Some("true"),
         sdk: keys.sdk.map(plain_text),
     }
@@ -234,6 +240,7 @@ fn storm_message<'a>(command: &str, keys: &Keys<'a>) -> Option<Message<'a>> {
         },
         "reset_timeout" => Message::ResetTimeout { id: id()? },
         "sync" => Message::Sync,
+        "started" => Message::Started,
         "log" => Message::Log { level: level(keys.level), text: text() },
         "error" => Message::Error { text: text() },
         "metrics" => Message::Metrics {
@@ -460,7 +467,7 @@ mod tests {
     #[test]
     fn hello_says_what_the_child_can_do() {
         let Message::Pid(hello) = one(
-            r#"{"pid":12,"batch":1,"replay":"engine","sdk":"python 0.1.0","memory":true,"stacks":true}"#,
+            r#"{"pid":12,"batch":1,"replay":"engine","sdk":"python 0.1.0","memory":true,"starting":true,"stacks":true}"#,
         ) else {
             panic!("no pid");
         };

@@ -27,6 +27,7 @@ class Process {
   #output = null;
   #running = null;
   #isEnding = false;
+  #isStarting = false;
   #early = [];
   #gotHandshake;
   #handshake = new Promise((resolve) => (this.#gotHandshake = resolve));
@@ -65,6 +66,7 @@ class Process {
       fatal: (failure) => this.#leave(1, failure),
     });
     await this.#running.open();
+    if (this.#isStarting) this.#output.note({ command: 'started' });
     for (const text of this.#early.splice(0)) this.#accept(text);
     this.#running.loop.begin();
     this.#running.flush();
@@ -101,6 +103,9 @@ class Process {
       answer.sdk = about?.sdk ? `node ${version} ${about.sdk}` : `node ${version}`;
       if (about?.kind === 'spout') answer.replay = 'engine';
       else if (about?.isClass) answer.memory = true;
+      // Tuples come once it is open: what it has not got cannot have killed it.
+      this.#isStarting = about?.kind !== 'spout';
+      if (this.#isStarting) answer.starting = true;
     }
     this.writer.write(`${JSON.stringify(answer)}\nend\n`);
     this.#output = speaksFrames ? new Packer(this.writer) : new StormOutput(this.writer);

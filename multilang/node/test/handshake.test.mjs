@@ -15,7 +15,8 @@ const HOME = fileURLToPath(new URL('..', import.meta.url));
 test('handshake_answer_names_pid_batch_sdk_and_writes_the_pid_file', async () => {
   const child = new Child('split.mjs:split');
   const { pid, ...answer } = await child.ready();
-  assert.deepEqual(answer, { batch: 1, sdk: 'node 0.1.0' });
+  assert.deepEqual(answer, { batch: 1, sdk: 'node 0.1.0', starting: true });
+  await child.until(() => child.isStarted, 'started');
   assert.deepEqual(fs.readdirSync(child.pidDir), [String(pid)]);
   assert.equal(await child.close(), 0);
 });

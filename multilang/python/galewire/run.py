@@ -111,6 +111,10 @@ def answer_handshake(session: Session, component: Optional[Component]) -> None:
         elif component is not None and type(component) not in (Bolt, BatchBolt):
             if component.memory:
                 reply["memory"] = True
+        # Tuples come once it is open: what it has not got cannot have killed it.
+        session.starting = not isinstance(component, Spout)
+        if session.starting:
+            reply["starting"] = True
     session.outbox.answer_handshake(reply, session.batch)
 
 
@@ -131,6 +135,8 @@ def run_component(
         return (refuse or _refuse)(session, f"{session.name}: {error}")
     try:
         session.finish(component.open())
+        if session.starting:
+            session.outbox.note({"command": "started"})
         if isinstance(loop, SpoutLoop):
             loop.start()
     except FAILURES:

@@ -32,6 +32,8 @@ class Session:
         names = self.context.get("task->component") or {}
         task = self.context.get("taskid")
         self.name: str = self.context.get("componentid") or names.get(str(task)) or "component"
+        #: The engine waits until the component is open.
+        self.starting = False
         self.inbox = inbox
         self.outbox = outbox
         self.streams = Streams(self.name, self.context)

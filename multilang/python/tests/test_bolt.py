@@ -296,7 +296,9 @@ class ClassBolts(ChildCase):
             [("1", ["a1"]), ("2", ["a2"]), ("", ["tick"]), ("", ["drain"]), ("", ["end"])],
         )
         order = [e.get("command") or next(iter(e)) for e in child.elements
-                 if e.get("command") not in ("log", "metrics")]
+                 if e.get("command") not in ("log", "metrics", "started")]
+        self.assertIs(child.answer["starting"], True)
+        self.assertEqual(len([e for e in child.elements if e.get("command") == "started"]), 1)
         self.assertEqual(
             order, ["pid", "done", "emit", "sync", "emit", "drained", "emit", "ended"])
         self.assertEqual(child.logs(), ["open 3", "closed"])

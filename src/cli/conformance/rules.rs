@@ -42,6 +42,8 @@ pub(super) struct Rules {
     framing: Framing,
     role: Role,
     greeted: bool,
+    /// It has said that it opens its component, and not yet that it has.
+    starting: bool,
     /// Tuples by their id.
     tuples: BTreeMap<String, State>,
     /// Ids of ticks and heartbeats, which are not tracked.
@@ -59,6 +61,7 @@ impl Rules {
             framing,
             role,
             greeted: false,
+            starting: false,
             tuples: BTreeMap::new(),
             own: Vec::new(),
             heartbeats: 0,
@@ -112,6 +115,13 @@ impl Rules {
         match (command.as_str(), self.role) {
             ("hello", _) => self.hello(message).map(|()| Follows::Noted),
             ("log" | "error" | "metrics", _) => Ok(Follows::Noted),
+            ("started", Role::Bolt) if self.starting => {
+                self.starting = false;
+                Ok(Follows::Nothing)
+            }
+            ("started", _) => {
+                Err("sent `started` without having said that it is starting".to_owned())
+            }
             ("emit", _) => self.emit(message),
             ("sync", Role::Bolt) => self.heartbeat_answered(),
             ("sync", Role::Spout) => self.command_answered(),
@@ -153,6 +163,7 @@ impl Rules {
             return Err("sent its pid twice".to_owned());
         }
         let batch = message.get("batch").and_then(Json::as_int);
+        self.starting = batch.is_some() && message.get("starting").is_some();
         match (self.framing, batch) {
             (Framing::Storm, Some(_)) => {
                 Err("answered `batch` although no batch frames were offered".to_owned())
@@ -289,6 +300,12 @@ mod tests {
         assert!(batch.unwrap_err().contains("offered"));
         let mut rules = Rules::new(Framing::Batch, Role::Bolt);
         assert!(hear(&mut rules, r#"{"command":"hello","pid":7}"#).is_err());
+        let started = r#"{"command":"started"}"#;
+        assert!(hear(&mut rules, started).is_err());
+        let mut rules = Rules::new(Framing::Batch, Role::Bolt);
+        hear(&mut rules, r#"{"command":"hello","pid":7,"batch":1,"starting":true}"#).unwrap();
+        assert_eq!(hear(&mut rules, started), Ok(Follows::Nothing));
+        assert!(hear(&mut rules, started).is_err(), "twice");
         assert!(hear(&mut bolt(), r#"{"command":"hello","pid":7,"batch":1}"#).is_err());
     }
 }

@@ -127,7 +127,7 @@ fn storm(command: &str, element: &Json) -> Result<Json, String> {
             text("id")?;
             Ok(element.clone())
         }
-        "sync" | "exhausted" => Ok(element.clone()),
+        "sync" | "exhausted" | "started" => Ok(element.clone()),
         "error" => text("msg").map(|_| element.clone()),
         "log" => {
             text("msg")?;

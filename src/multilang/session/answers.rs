@@ -99,6 +99,7 @@ impl BoltSession {
             }
             None => self.complain_unknown(number),
         }
+        self.desk.forget_error();
         self.answered(number);
     }
 

@@ -63,6 +63,9 @@ pub struct BoltSession {
     pub(super) synced: bool,
     /// It was answered on request since this was last looked at.
     pub(super) asked: bool,
+    /// It has answered the handshake.
+    pub(super) answered: bool,
+    /// It takes tuples.
     pub(super) greeted: bool,
     pub(super) keeps_memory: bool,
     /// The process that shows its stacks when it is asked.
@@ -114,6 +117,7 @@ impl BoltSession {
             ignored_sync: false,
             synced: false,
             asked: false,
+            answered: false,
             greeted: false,
             keeps_memory: false,
             shows_stacks: None,

@@ -93,6 +93,11 @@ impl Desk {
         self.last_error = Some(text.to_owned());
     }
 
+    /// The last error was a tuple's, and the child has survived it: it dies of something else.
+    pub(crate) fn forget_error(&mut self) {
+        self.last_error = None;
+    }
+
     /// An error that the engine found, with nothing the child said to add.
     pub(crate) fn refuse(&mut self, kind: &'static str, message: &str) {
         let count = self.count(kind);

@@ -38,7 +38,11 @@ impl BoltSession {
         if !self.greeted {
             let limit = self.settings.handshake_timeout;
             return if now.since(self.started) > limit {
-                Err(SessionError::NoHandshake(limit))
+                Err(if self.answered {
+                    SessionError::NotStarted(limit)
+                } else {
+                    SessionError::NoHandshake(limit)
+                })
             } else {
                 Ok(())
             };

@@ -51,6 +51,10 @@ impl BoltSession {
                 self.desk.error(text);
             }
             Message::Pid(hello) => self.greet(hello, now),
+            Message::Started if self.answered && !self.greeted => {
+                self.greeted = true;
+                self.send_waiting(now);
+            }
             Message::Drained { id } => self.drain = self.drain.answered(id),
             Message::Ended { id } => self.end = self.end.answered(id),
             _ => pass_on(message, &mut self.desk, "a bolt sent a message of a spout"),
@@ -59,8 +63,10 @@ impl BoltSession {
     }
 
     fn greet(&mut self, hello: &Hello<'_>, now: Timestamp) {
-        let Self { greeted, settings, outbox, desk, .. } = self;
-        if greet(hello, greeted, settings, outbox, desk) {
+        let Self { answered, settings, outbox, desk, .. } = self;
+        if greet(hello, answered, settings, outbox, desk) {
+            // What a child that is starting was not given cannot have killed it.
+            self.greeted = !(hello.starting && self.outbox.batch());
             self.keeps_memory = hello.memory;
             self.shows_stacks = hello.pid.parse().ok().filter(|_| hello.stacks);
             self.send_waiting(now);

@@ -46,6 +46,12 @@ pub enum SessionError {
     /// No answer to the handshake.
     #[error("did not answer the handshake within {}", show_duration(*.0))]
     NoHandshake(Duration),
+    /// It has answered, and its component is not open yet.
+    #[error(
+        "did not open its component within its `handshake_timeout` of {}: open() hangs, or the time is too short",
+        show_duration(*.0)
+    )]
+    NotStarted(Duration),
     /// No output and no answer to a heartbeat or command.
     #[error("was silent for {}: it neither wrote anything nor answered", show_duration(*.0))]
     Silent(Duration),

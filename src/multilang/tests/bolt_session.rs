@@ -34,6 +34,43 @@ fn c13_the_time_for_the_handshake_is_as_configured() {
 }
 
 #[test]
+fn a_bolt_that_is_starting_gets_nothing_before_it_is_open() {
+    let mut talk = Talk::new(json!({"handshake_timeout_ms": 90_000}));
+    talk.hear(r#"{"pid":7,"batch":1,"starting":true}"#);
+    assert!(!talk.session.ready());
+    talk.give(word(1));
+    assert_eq!(talk.sent(), "");
+    assert_eq!(talk.pass(Duration::from_secs(89)), Ok(()));
+    let error = talk.pass(Duration::from_secs(2)).unwrap_err().to_string();
+    assert!(
+        error.contains("did not open its component within its `handshake_timeout` of 90s"),
+        "{error}"
+    );
+    talk.hear(r#"{"command":"started"}"#);
+    assert!(talk.session.ready());
+    assert!(talk.sent().contains(r#"["a"]"#));
+}
+
+#[test]
+fn a_child_that_dies_while_it_starts_has_been_killed_by_no_tuple() {
+    let mut talk = Talk::new(json!({}));
+    talk.hear(r#"{"pid":7,"batch":1,"starting":true}"#);
+    talk.give(suspect(1, [Value::from("a")]));
+    talk.session.died("exited with status 1", None, &mut Collector::new(&mut talk.out));
+    assert_eq!(talk.out.failed(), [(1, FailKind::Died)]);
+}
+
+#[test]
+fn the_error_of_a_tuple_that_the_child_survived_is_not_its_last_words() {
+    let mut talk = Talk::greeted(json!({}));
+    talk.give(word(1));
+    talk.hear(r#"{"command":"fail","id":"1","msg":"no","trace":"Traceback: of the first"}"#);
+    assert_eq!(talk.session.desk().last_error(), None);
+    talk.hear(r#"{"command":"error","msg":"Traceback: the last"}"#);
+    assert_eq!(talk.session.desk().last_error(), Some("Traceback: the last"));
+}
+
+#[test]
 fn emits_are_anchored_and_answers_spend_the_ticket() {
     let mut talk = Talk::greeted(json!({}));
     talk.give(word(10));
