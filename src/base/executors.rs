@@ -21,6 +21,8 @@ use super::{Alarms, Timestamp, now};
 
 /// Where one sleeping thread keeps the time, others sleep so much longer: the one may be at work by then.
 const DEPUTY: Duration = Duration::from_millis(1);
+/// So many woken tasks are too many for one thread.
+const CROWD: usize = 16;
 /// What the system may add to an alarm; its own habit is fifty times that.
 const SLACK: Duration = Duration::from_micros(1);
 /// How often a look is taken for tasks whose thread is held up: every so many tasks.
@@ -58,9 +60,21 @@ struct Crew {
 /// What waits for one thread.
 #[derive(Clone, Debug, Default)]
 struct Ready {
-    tasks: VecDeque<Arc<Task>>,
+    woken: VecDeque<Arc<Task>>,
+    /// Tasks that had more to do after their turn.
+    yielded: VecDeque<Arc<Task>>,
     /// Whether the thread has looked since the last round.
     has_looked: bool,
+}
+
+impl Ready {
+    fn len(&self) -> usize {
+        self.woken.len() + self.yielded.len()
+    }
+
+    fn pop(&mut self) -> Option<Arc<Task>> {
+        self.woken.pop_front().or_else(|| self.yielded.pop_front())
+    }
 }
 
 #[derive(Debug)]
@@ -141,7 +155,7 @@ impl Executors {
             crew = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let tasks = std::mem::take(&mut crew.tasks);
-        crew.ready.iter_mut().for_each(|ready| ready.tasks.clear());
+        crew.ready.iter_mut().for_each(|ready| *ready = Ready::default());
         drop(crew);
         for task in tasks {
             if let Ok(mut body) = task.body.try_lock() {
@@ -158,35 +172,55 @@ fn unpark(sleeper: Option<Thread>) {
 }
 
 impl Crew {
-    /// A task waits to be run; who is to be woken for it, once the lock is free.
+    /// A task was woken; who is to be woken for it, once the lock is free.
     fn push(&mut self, task: Arc<Task>) -> Option<Thread> {
         let home = task.home.load(Relaxed);
-        self.ready[home].tasks.push_back(task);
+        self.ready[home].woken.push_back(task);
+        self.queued(home)
+    }
+
+    /// A task has more to do.
+    fn push_again(&mut self, task: Arc<Task>) -> Option<Thread> {
+        let home = task.home.load(Relaxed);
+        self.ready[home].yielded.push_back(task);
+        self.queued(home)
+    }
+
+    fn queued(&mut self, home: usize) -> Option<Thread> {
         self.waiting += 1;
         (self.waiting > self.woken).then(|| self.wake(Some(home))).flatten()
     }
 
-    /// What thread `number` runs next: what waits for a thread that is held up, its own, or what has waited
-    /// longest where the most wait.
+    /// What thread `number` runs next: what waits for a thread that is held up; what was woken for itself, or
+    /// in numbers for others; what yielded, and then anything. What was woken goes before what yielded, so that
+    /// producers do not run ahead of what they have produced.
     fn pop(&mut self, number: usize) -> Option<Arc<Task>> {
         self.ready[number].has_looked = true;
         self.taken += 1;
-        let held_up = if self.taken.is_multiple_of(ROUND) { self.held_up() } else { None };
-        let from = match held_up {
-            Some(other) => other,
-            None if !self.ready[number].tasks.is_empty() => number,
-            None => (0..self.ready.len()).max_by_key(|other| self.ready[*other].tasks.len())?,
-        };
-        let task = self.ready[from].tasks.pop_front()?;
+        let is_round = self.taken.is_multiple_of(ROUND);
+        let held_up = if is_round { self.held_up() } else { None };
+        let task = held_up
+            .and_then(|other| self.ready[other].pop())
+            .or_else(|| is_round.then(|| self.ready[number].yielded.pop_front()).flatten())
+            .or_else(|| self.ready[number].woken.pop_front())
+            .or_else(|| self.crowded()?.pop_front())
+            .or_else(|| self.ready[number].yielded.pop_front())
+            .or_else(|| self.ready.iter_mut().max_by_key(|ready| ready.len())?.pop())?;
         self.waiting -= 1;
         task.home.store(number, Relaxed);
         Some(task)
     }
 
+    /// The longest queue of woken tasks, where its thread cannot keep up with it.
+    fn crowded(&mut self) -> Option<&mut VecDeque<Arc<Task>>> {
+        let longest =
+            self.ready.iter_mut().map(|ready| &mut ready.woken).max_by_key(|queue| queue.len());
+        longest.filter(|queue| queue.len() >= CROWD)
+    }
+
     /// A thread that has not looked for a round although something waits for it: its task is a long one.
     fn held_up(&mut self) -> Option<usize> {
-        let held_up =
-            self.ready.iter().position(|ready| !ready.has_looked && !ready.tasks.is_empty());
+        let held_up = self.ready.iter().position(|ready| !ready.has_looked && ready.len() > 0);
         self.ready.iter_mut().for_each(|ready| ready.has_looked = false);
         held_up
     }
@@ -270,7 +304,7 @@ impl Shared {
                 return None;
             }
             let (task, sleeper) = match (crew.pop(number), again.take()) {
-                (Some(task), Some(again)) => (Some(task), crew.push(again)),
+                (Some(task), Some(again)) => (Some(task), crew.push_again(again)),
                 (task, again) => (task.or(again), None),
             };
             let news = self.alarms.take_news();
@@ -411,6 +445,24 @@ mod tests {
         executors.shut_down(SOON);
         drop(answers);
         assert!(answered.recv().is_err(), "all tasks are dropped");
+    }
+
+    #[test]
+    fn what_was_woken_goes_before_what_yielded() {
+        let (executors, _) = crew(1);
+        let (signal, answers) = (Signal::new(), channel());
+        answering(&executors, signal.clone(), answers.0, "answer");
+        let (done, ended) = channel();
+        executors.spawn(async move {
+            for _ in 0..20 {
+                signal.ring();
+                tokio::task::yield_now().await;
+                answers.1.try_recv().expect("it was rung before the turn ended");
+            }
+            done.send(()).unwrap();
+        });
+        ended.recv_timeout(SOON).unwrap();
+        executors.shut_down(SOON);
     }
 
     #[test]
