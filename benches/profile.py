@@ -26,11 +26,16 @@ RULES = [
     ("acks", "function", r"flush_acks"),
     ("link", "file", r"/src/transport/|/src/worker/|/zeromq-|asynchronous-codec|/tokio-[^/]*/src/net/"),
     ("link", "function", r"unix_stream_|sock_|do_epoll|ep_poll|ksys_(read|write)"),
-    ("queues, wake-ups", "file", r"/mailbox\.rs|/base/signal\.rs|/base/alarm"),
+    ("queues, wake-ups", "file", r"/mailbox\.rs|/base/(signal|alarm|executors)\.rs"),
     ("route", "file", r"/src/grouping/|/executor/(routes|lane|runs|emit|spout_emit)|/component/collector|/tuple/canonical|/tuple/key"),
     ("loops of tasks", "file", r"/executor/"),
     ("queues, wake-ups", "function", r"futex|schedule|tokio::|try_to_wake_up|park"),
     ("queues, wake-ups", "file", r"/tokio-"),
+    ("values: copies, drops", "file", r"/src/tuple/|/ecow-|/smallvec-"),
+    ("hash tables", "file", r"/hashbrown-"),
+    ("memory: allocator, moves", "file", r"mimalloc"),
+    ("memory: allocator, moves", "function", r"\bmi_|__mem(cpy|move|set|cmp)|page_fault|clear_page"),
+    ("kernel: switches", "function", r"finish_task_switch|_raw_spin|__schedule|irqentry|syscall"),
 ]
 
 
@@ -76,17 +81,26 @@ def record(options, data):
 def symbols(binary, addresses):
     """For each address its functions with their files, what is inlined first."""
     listed = sorted(addresses)
+    shift = text_shift(binary)
     command = ["addr2line", "-e", binary, "-i", "-f", "-C", "-a"]
-    lines = "".join(f"0x{address}\n" for address in listed)
+    lines = "".join(f"{int(address, 16) + shift:#x}\n" for address in listed)
     text = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
     found, current = {}, None
     rows = iter(text.splitlines())
     for row in rows:
         if re.fullmatch(r"0x[0-9a-f]{8,}", row):
-            current = found.setdefault(row[2:].lstrip("0"), [])
+            current = found.setdefault(f"{int(row, 16) - shift:x}", [])
         else:
             current.append((row, next(rows)))
     return found
+
+
+def text_shift(binary):
+    """perf names code by its place in the file, and addr2line by its address."""
+    command = ["readelf", "-lW", binary]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    [code] = re.findall(r"LOAD\s+0x(\w+) 0x(\w+) .* R E ", text)
+    return int(code[1], 16) - int(code[0], 16)
 
 
 def kind_of(stack, frames):
