@@ -156,6 +156,7 @@ const GROWS: &str = r#"
 name = "grows"
 [topology]
 workers = 2
+message_timeout = "5m"
 [spouts.numbers]
 type = "generate"
 config = { fields = { number = { counter = { start = 1 } } }, count = 6 }
