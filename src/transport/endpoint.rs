@@ -15,6 +15,8 @@ use super::TransportOptions;
 
 /// The longest path of a Unix socket, in bytes.
 const MAX_PATH: usize = 107;
+/// How the name of a socket ends until it listens. No longer than what it is replaced by.
+pub(super) const BEFORE_RENAMED: &str = "new";
 
 /// Why a socket could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +90,7 @@ pub(super) struct Reserved {
     /// What to bind.
     pub(super) endpoint: String,
     /// The socket behind it.
-    pub(super) path: String,
+    pub(super) path: PathBuf,
     _lock: File,
 }
 
@@ -115,11 +117,13 @@ pub(super) fn reserve(options: &TransportOptions) -> Result<Reserved, BindError>
         }
         Err(TryLockError::Error(error)) => return Err(folder(error)),
     }
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
-        _ => {}
+    for stale in [path.clone(), path.with_extension(BEFORE_RENAMED)] {
+        match std::fs::remove_file(stale) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
+            _ => {}
+        }
     }
-    Ok(Reserved { endpoint: format!("ipc://{text}"), path: text.to_owned(), _lock: lock })
+    Ok(Reserved { endpoint: format!("ipc://{text}"), path, _lock: lock })
 }
 
 fn make_private(dir: &Path) -> Result<(), BindError> {

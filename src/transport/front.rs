@@ -5,6 +5,7 @@
 //! for each direction.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ pub(super) struct Front {
 
 impl Front {
     /// Opens a free port before the Unix socket at `path`.
-    pub(super) async fn open(path: String, shared: Arc<Shared>, io: &Spawner) -> io::Result<Self> {
+    pub(super) async fn open(path: PathBuf, shared: Arc<Shared>, io: &Spawner) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("tcp://{}", listener.local_addr()?);
         let spawner = io.clone();
@@ -71,7 +72,7 @@ impl Front {
     }
 }
 
-async fn accept(listener: &TcpListener, path: &str, shared: &Arc<Shared>, io: &Spawner) {
+async fn accept(listener: &TcpListener, path: &Path, shared: &Arc<Shared>, io: &Spawner) {
     let strangers = Arc::new(Semaphore::new(STRANGERS));
     loop {
         let near = match listener.accept().await {
@@ -102,7 +103,7 @@ async fn accept(listener: &TcpListener, path: &str, shared: &Arc<Shared>, io: &S
 /// Passes on until either side closes; `stranger` is given back as soon as the hello has come.
 async fn pass<P>(
     mut near: TcpStream,
-    path: &str,
+    path: &Path,
     shared: &Shared,
     stranger: P,
 ) -> Result<(), Closed> {

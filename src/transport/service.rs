@@ -330,11 +330,10 @@ async fn bind_socket(
     let reserved = reserve(&shared.options)?;
     let failed =
         |endpoint: &str, reason| BindError::Socket { endpoint: endpoint.to_owned(), reason };
-    let (hub, endpoint) = Router::bind(&reserved.endpoint)
-        .await
-        .map_err(|error| failed(&reserved.endpoint, error.0))?;
+    let hub =
+        Router::bind(&reserved.path).await.map_err(|error| failed(&reserved.endpoint, error.0))?;
     if shared.options.kind == EndpointKind::Ipc {
-        return Ok((hub, endpoint, (reserved, None)));
+        return Ok((hub, reserved.endpoint.clone(), (reserved, None)));
     }
     let front = Front::open(reserved.path.clone(), shared, &io)
         .await

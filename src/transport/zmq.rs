@@ -1,16 +1,23 @@
 //! The sockets. The only file that names the `zeromq` crate, which is a framed byte pipe: no
 //! reconnecting, no heartbeats, no bounds of use. All of that is built above; nothing is decided here.
 
+use std::io;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_channel::mpsc::Receiver;
+use nix::errno::Errno;
 use tokio::select;
+use tokio::time::{Instant, sleep_until};
 use zeromq::{
-    DealerSocket, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend,
-    ZmqError, ZmqMessage,
+    DealerSocket, Endpoint, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv,
+    SocketSend, ZmqError, ZmqMessage,
 };
 
+use super::endpoint::BEFORE_RENAMED;
 use super::link::{ConnectionKey, Frame, Hub, HubEvent, Link, LinkError};
 
 impl From<ZmqError> for LinkError {
@@ -69,26 +76,95 @@ impl Link for Dealer {
     }
 }
 
+/// How long nobody is let in after a connection could not be accepted for want of something, such as
+/// file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The bound end: one socket for all senders.
+///
+/// The crate's loop of accepting neither waits nor ends while there are no descriptors left: it fails as
+/// fast as the processor can, and each failure is a task. So the listener is ours, the crate is given a
+/// copy of it, and loses that for a while when it fails. Who connects meanwhile waits in the listener.
 pub(super) struct Router {
     socket: RouterSocket,
     monitor: Receiver<SocketEvent>,
+    listener: UnixListener,
+    path: PathBuf,
+    /// What the crate removes when it loses its copy: the name under which the listener was bound. What
+    /// it stands for has another name by then.
+    bait: PathBuf,
+    door: Door,
+}
+
+/// Whether connections are accepted.
+enum Door {
+    Open(Endpoint),
+    ClosedUntil(Instant),
 }
 
 impl Router {
-    /// Binds and says which address it became (a free port has a number then).
-    pub(super) async fn bind(endpoint: &str) -> Result<(Self, String), LinkError> {
+    /// Binds the Unix socket at `path`.
+    pub(super) async fn bind(path: &Path) -> Result<Self, LinkError> {
+        let failed = |error: io::Error| LinkError(error.to_string().to_lowercase());
+        let bait = path.with_extension(BEFORE_RENAMED);
+        let listener = UnixListener::bind(&bait).map_err(failed)?;
+        std::fs::rename(&bait, path).map_err(failed)?;
         let mut socket = RouterSocket::new();
         let monitor = socket.monitor();
-        let bound = socket.bind(endpoint).await?;
-        Ok((Self { socket, monitor }, bound.to_string()))
+        let path = path.to_owned();
+        let door = Door::ClosedUntil(Instant::now());
+        let mut router = Self { socket, monitor, listener, path, bait, door };
+        router.open().await?;
+        Ok(router)
     }
+
+    async fn open(&mut self) -> Result<(), LinkError> {
+        let failed = |error: io::Error| LinkError(error.to_string().to_lowercase());
+        let copy = self.listener.try_clone().map_err(failed)?;
+        match symlink(&self.path, &self.bait) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        self.door = Door::Open(self.socket.bind_listener(copy).await?);
+        Ok(())
+    }
+
+    /// Lets nobody in for a while; false where that is so already. If it is cancelled, the door is
+    /// closed nevertheless.
+    async fn pause(&mut self) -> bool {
+        let Door::Open(endpoint) = &self.door else { return false };
+        let endpoint = endpoint.clone();
+        self.door = Door::ClosedUntil(Instant::now() + PAUSE);
+        if let Err(error) = self.socket.unbind(endpoint).await {
+            tracing::debug!(%error, "the listener did not close cleanly");
+        }
+        true
+    }
+}
+
+/// Whether the next connection would fail as this one did, whoever connects.
+fn lacks_resources(error: &ZmqError) -> bool {
+    let ZmqError::Network(error) = error else { return false };
+    let lacks = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    error.raw_os_error().is_some_and(|code| lacks.contains(&Errno::from_raw(code)))
 }
 
 impl Hub for Router {
     async fn recv(&mut self) -> Result<HubEvent, LinkError> {
         loop {
+            let reopen = async {
+                match self.door {
+                    Door::Open(_) => std::future::pending().await,
+                    Door::ClosedUntil(time) => sleep_until(time).await,
+                }
+            };
             select! {
+                () = reopen => if let Err(error) = self.open().await {
+                    self.door = Door::ClosedUntil(Instant::now() + PAUSE);
+                    return Ok(HubEvent::Failed(error.0));
+                },
                 message = self.socket.recv() => {
                     let mut pieces = message?.into_vecdeque().into_iter();
                     let key = ConnectionKey(pieces.next().unwrap_or_default());
@@ -99,6 +175,9 @@ impl Hub for Router {
                 }
                 event = self.monitor.recv() => match event {
                     Ok(SocketEvent::AcceptFailed(error)) => {
+                        if lacks_resources(&error) && !self.pause().await {
+                            continue;
+                        }
                         return Ok(HubEvent::Failed(error.to_string()));
                     }
                     Ok(_) => {}
@@ -117,6 +196,14 @@ impl Hub for Router {
     async fn close(self) {
         for error in self.socket.close().await {
             tracing::debug!(%error, "socket did not close cleanly");
+        }
+        for path in [&self.path, &self.bait] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::debug!(path = %path.display(), %error, "socket was not removed");
+                }
+                _ => {}
+            }
         }
     }
 }

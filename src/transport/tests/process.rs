@@ -1,11 +1,13 @@
 //! Peers in processes of their own, stopped and killed. The test binary runs itself as the peer.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use bytes::Bytes;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal as Kill, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -61,13 +63,30 @@ fn a_process_plays_the_peer_where_its_folder_names_a_role() {
     assert!(printer.0.set(Arc::downgrade(&transport)).is_ok());
     let address = serde_json::to_string(&transport.address()).unwrap();
     println!("\n@address {address}");
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let mut starved = Instant::now();
+    for line in std::io::stdin().lines() {
+        match line.unwrap().as_str() {
+            "starve" => {
+                starved = Instant::now();
+                setrlimit(Resource::RLIMIT_NOFILE, 0, hard).unwrap();
+            }
+            "feed" => setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap(),
+            "count" => {
+                let since = starved.elapsed().as_millis();
+                println!("\n@failures {} {since}", transport.stats().garbage);
+            }
+            other => panic!("{other}"),
+        }
+    }
 }
 
 struct PeerProcess {
     child: Child,
     address: PeerAddress,
     parts: Arc<Mutex<Vec<u64>>>,
+    /// Connections that it could not accept, and the milliseconds that they took.
+    failures: Arc<Mutex<(u64, u64)>>,
 }
 
 impl PeerProcess {
@@ -88,15 +107,24 @@ impl PeerProcess {
             .find_map(|line| Some(line.unwrap().strip_prefix("@address ")?.to_owned()))
             .unwrap();
         let parts = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&parts);
+        let failures = Arc::new(Mutex::new((0, 0)));
+        let (seen, failed) = (Arc::clone(&parts), Arc::clone(&failures));
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some(number) = line.strip_prefix("@part ") {
                     seen.lock().unwrap().push(number.parse().unwrap());
                 }
+                if let Some(numbers) = line.strip_prefix("@failures ") {
+                    let (count, time) = numbers.split_once(' ').unwrap();
+                    *failed.lock().unwrap() = (count.parse().unwrap(), time.parse().unwrap());
+                }
             }
         });
-        Self { child, address: serde_json::from_str(&address).unwrap(), parts }
+        Self { child, address: serde_json::from_str(&address).unwrap(), parts, failures }
+    }
+
+    fn tell(&mut self, what: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{what}").unwrap();
     }
 
     fn signal(&self, signal: Kill) {
@@ -196,4 +224,28 @@ async fn a_killed_process_s_parts_do_not_reach_the_one_that_replaces_it() {
     assert_eq!(fresh.parts(), (5_000..6_000).collect::<Vec<_>>());
     assert_eq!(killed.parts(), [0]);
     assert_eq!(sender.stats(PEER).dropped_parts, lost);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_file_descriptors_waits_for_some_and_then_takes_who_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sender = Node::quick(options(0, 0, dir.path())).await;
+    let mut peer = PeerProcess::start(dir.path(), 0);
+    peer.tell("starve");
+    sender.transport.set_peer(peer.address.clone()).unwrap();
+    let outbound = sender.transport.peer(PEER);
+    send(&outbound, Lane::Data, TASK, part(0, 1_000)).await;
+    until(|| {
+        peer.tell("count");
+        peer.failures.lock().unwrap().0 >= 5
+    })
+    .await;
+    let (failures, millis) = *peer.failures.lock().unwrap();
+    assert!(failures <= millis / 50 + 1, "{failures} in {millis} ms");
+    assert!(peer.parts().is_empty());
+
+    peer.tell("feed");
+    sender.event(|event| matches!(event, TransportEvent::Connected { .. })).await;
+    assert!(sender.flushed().await);
+    until(|| peer.parts() == [0]).await;
 }
