@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use super::harness::{Project, Running, alive, galewire, wait_for};
 
@@ -261,10 +262,29 @@ fn a_run_without_its_guard_leaves_nothing_where_it_ends_in_order() {
 }
 
 #[test]
+fn a_run_whose_guard_was_killed_before_leaves_nothing_where_it_is_killed() {
+    let project = families();
+    let (run, _) = start(&project, &[]);
+    for _ in 0..2 {
+        let victim = run.process("gw-guard");
+        Running::signal(victim, Signal::SIGKILL);
+        wait_for("another guard", || {
+            run.processes("gw-guard").iter().any(|pid| *pid != victim && alive(*pid)).then_some(())
+        });
+    }
+    let warned = |event: &Value| event["event"] == "engine_log" && event["level"] == "warn";
+    assert_eq!(run.told().iter().filter(|event| warned(event)).count(), 2);
+    Running::signal(run.pid(), Signal::SIGKILL);
+    assert_eq!(run.end().code, None);
+    assert_nothing_left(&project);
+}
+
+#[test]
 fn a_run_killed_together_with_its_guard_leaves_what_its_children_had_started_to_the_next_run() {
     let project = families();
     let (run, born) = start(&project, &[]);
     let family = run.family();
+    Running::signal(run.pid(), Signal::SIGSTOP); // It would start another guard.
     for pid in [run.process("gw-guard"), run.pid()] {
         Running::signal(pid, Signal::SIGKILL);
     }

@@ -9,10 +9,13 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::unistd::Pid;
 
 use crate::base::{RUN_MARK, RunMark, Swept, end_groups, end_marked, now};
 
@@ -25,57 +28,164 @@ const SWEEP: Duration = Duration::from_millis(1500);
 /// How long the supervisor waits for its guard.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(2);
+/// A guard that ends sooner than this is not started again at once.
+const SOON: Duration = Duration::from_secs(1);
 
-/// A run's guard, as the supervisor holds it. Dropping it ends whatever of the run is left.
+/// A run's guard, as the supervisor holds it: started again where it ends before its time. Dropping it
+/// ends whatever of the run is left.
 #[derive(Debug)]
 pub(super) struct Guard {
-    process: Child,
+    post: Arc<Post>,
+    /// Hears how the guard ended that was told to do its work.
+    relieved: Receiver<ExitStatus>,
     run_dir: PathBuf,
+}
+
+/// What the supervisor and the thread that waits for the guard share.
+#[derive(Debug)]
+struct Post {
+    held: Mutex<Held>,
+    ending: Condvar,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The guard now, until it has been reaped.
+    pid: Option<Pid>,
+    /// What the guard waits for the end of.
+    stdin: Option<ChildStdin>,
+    /// The run has ended.
+    ending: bool,
 }
 
 impl Guard {
     /// Starts the guard of a run: this binary once more.
     ///
     /// # Errors
-    /// A process that cannot be started.
+    /// A process or thread that cannot be started.
     pub(super) fn start(executable: &Path, run_dir: &Path) -> io::Result<Self> {
-        let mut process = Command::new(executable)
-            .arg0(NAME)
-            .arg("guard")
-            .current_dir("/")
-            .env_remove(RUN_MARK)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Ctrl-C and the kills of a shell go to the run's group.
-            .process_group(0)
-            .spawn()?;
-        let line = [run_dir.as_os_str().as_bytes(), b"\n"].concat();
-        if let Some(stdin) = &mut process.stdin {
-            stdin.write_all(&line)?;
-        }
-        Ok(Self { process, run_dir: run_dir.to_owned() })
+        let mut process = spawn(executable, run_dir)?;
+        let held = Held { pid: Some(pid(&process)), stdin: process.stdin.take(), ending: false };
+        let post = Arc::new(Post { held: Mutex::new(held), ending: Condvar::new() });
+        let (tell, relieved) = channel();
+        let (executable, folder) = (executable.to_owned(), run_dir.to_owned());
+        let watched = Arc::clone(&post);
+        std::thread::Builder::new().name("guard".to_owned()).spawn(move || {
+            if let Some(status) = watched.keep_manned(process, &executable, &folder) {
+                let _ = tell.send(status); // Nobody hears it where the supervisor has lost patience.
+            }
+        })?;
+        Ok(Self { post, relieved, run_dir: run_dir.to_owned() })
     }
 
     /// Has the guard do its work, and waits for it.
-    fn finish(&mut self) -> io::Result<()> {
-        if let Some(mut stdin) = self.process.stdin.take() {
-            stdin.write_all(IN_ORDER)?;
-        }
-        let until = now() + PATIENCE;
-        loop {
-            match self.process.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(io::Error::other(status.to_string())),
-                None if now() >= until => {
-                    self.process.kill()?;
-                    self.process.wait()?;
-                    return Err(io::Error::from(io::ErrorKind::TimedOut));
+    fn finish(&self) -> io::Result<()> {
+        let stdin = {
+            let mut held = self.post.lock();
+            held.ending = true;
+            self.post.ending.notify_all();
+            held.stdin.take()
+        };
+        let Some(mut stdin) = stdin else {
+            return Err(io::Error::other("there is none at the moment"));
+        };
+        stdin.write_all(IN_ORDER)?;
+        drop(stdin);
+        match self.relieved.recv_timeout(PATIENCE) {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(io::Error::other(status.to_string())),
+            Err(_) => {
+                if let Some(pid) = self.post.lock().pid {
+                    kill(pid, Signal::SIGKILL)?;
                 }
-                None => std::thread::sleep(PAUSE),
+                Err(io::Error::from(io::ErrorKind::TimedOut))
             }
         }
     }
+}
+
+impl Post {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the guard, and starts another as often as one ends while the run lasts. How the last
+    /// one ended, or nothing where there was none at the end.
+    fn keep_manned(
+        &self,
+        mut process: Child,
+        executable: &Path,
+        folder: &Path,
+    ) -> Option<ExitStatus> {
+        loop {
+            let born = now();
+            let status = process.wait();
+            let mut held = self.lock();
+            held.pid = None;
+            if held.ending {
+                return status.ok();
+            }
+            held.stdin = None;
+            tracing::warn!(status = %describe(&status), "the run's guard ended; it is started again");
+            if now().since(born) < SOON {
+                held = self.rest(held);
+            }
+            process = loop {
+                if held.ending {
+                    return None;
+                }
+                match spawn(executable, folder) {
+                    Ok(process) => break process,
+                    Err(error) => {
+                        tracing::warn!(%error, "the run's guard cannot be started");
+                        held = self.rest(held);
+                    }
+                }
+            };
+            held.pid = Some(pid(&process));
+            held.stdin = process.stdin.take();
+        }
+    }
+
+    /// A second, or less where the run ends.
+    fn rest<'a>(&self, held: MutexGuard<'a, Held>) -> MutexGuard<'a, Held> {
+        let rested = self.ending.wait_timeout_while(held, SOON, |held| !held.ending);
+        rested.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+fn describe(status: &io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn pid(process: &Child) -> Pid {
+    Pid::from_raw(process.id().cast_signed())
+}
+
+fn spawn(executable: &Path, run_dir: &Path) -> io::Result<Child> {
+    let mut process = Command::new(executable)
+        .arg0(NAME)
+        .arg("guard")
+        .current_dir("/")
+        .env_remove(RUN_MARK)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C and the kills of a shell go to the run's group.
+        .process_group(0)
+        .spawn()?;
+    let line = [run_dir.as_os_str().as_bytes(), b"\n"].concat();
+    if let Some(stdin) = &mut process.stdin
+        && let Err(error) = stdin.write_all(&line)
+    {
+        drop(process.stdin.take()); // It has no folder yet, and ends.
+        process.wait()?;
+        return Err(error);
+    }
+    Ok(process)
 }
 
 impl Drop for Guard {
