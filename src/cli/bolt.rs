@@ -14,9 +14,9 @@ mod watch;
 use crate::base::ExitCode;
 use crate::component::{Component, Registry, Role};
 
+use super::log::start_log;
 use super::output::Output;
 use super::topology_file::{TopologyFile, exit_code, show_problems};
-use super::worker::start_log;
 
 use setting::Setting;
 
@@ -73,7 +73,7 @@ pub(super) fn run(
     show_problems(&checked, output);
     let code = exit_code(&checked);
     let Some(plan) = checked.plan else { return Ok(code) };
-    start_log(&arguments.log);
+    start_log(&arguments.log, false);
     let setting = match Setting::new(plan, arguments) {
         Ok(setting) => setting,
         Err(refusal) => {

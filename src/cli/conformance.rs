@@ -21,9 +21,9 @@ use crate::base::{ExitCode, Runtimes, parse_duration};
 use crate::supervisor::RunDir;
 use crate::topology::{Environment, find_program};
 
+use super::log::start_log;
 use super::output::Output;
 use super::run::run_base;
-use super::worker::start_log;
 
 use case::{Case, Framing, Level};
 use child::Children;
@@ -107,7 +107,7 @@ pub(super) fn run(
         output.message(&format!("galewire: {}\n", problem.1));
         return Ok(problem.0);
     }
-    start_log("warn");
+    start_log("warn", false);
     let run_dir = RunDir::create(&run_base())?.guarded(&std::env::current_exe()?)?;
     let runtimes = Runtimes::io_only()?;
     let children = Children {

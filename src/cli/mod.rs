@@ -11,6 +11,7 @@ mod components;
 mod conformance;
 mod dlq;
 mod guard;
+mod log;
 mod main;
 mod new;
 mod output;

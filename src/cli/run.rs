@@ -16,9 +16,9 @@ use crate::component::Registry;
 use crate::supervisor::{self, RunDir, RunOptions};
 use crate::topology::Plan;
 
+use super::log::start_log;
 use super::output::Output;
 use super::topology_file::{TopologyFile, exit_code, show_problems};
-use super::worker::start_log;
 
 pub(super) use narrator::tame;
 use narrator::{Narrator, Style};
@@ -108,7 +108,7 @@ pub(super) fn run_plan(
     manner: &Manner,
     output: &mut Output,
 ) -> anyhow::Result<ExitCode> {
-    start_log(&manner.log);
+    start_log(&manner.log, manner.form.json);
     let missing = supervisor::missing_programs(&plan);
     for problem in &missing {
         output.message(&format!("galewire: {problem}\n"));
@@ -134,6 +134,7 @@ pub(super) fn run_plan(
         time_limit: manner.time,
         progress_every: style.progress_every(),
         log: manner.log.clone(),
+        log_as_json: manner.form.json,
     };
     let outcome = supervisor::run(&options, &mut |event| narrator.event(&event))?;
     Ok(narrator.finish(&outcome))

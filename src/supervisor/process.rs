@@ -19,6 +19,7 @@ pub(super) struct WorkerCommand {
     /// The slot whose worker gets the supervisor's stdin.
     pub(super) stdin: Option<WorkerSlot>,
     pub(super) log: String,
+    pub(super) log_as_json: bool,
 }
 
 impl WorkerCommand {
@@ -31,6 +32,7 @@ impl WorkerCommand {
             .args(["--slot", &slot.to_string()])
             .args(["--incarnation", &incarnation.to_string()])
             .args(["--log", &self.log])
+            .args(self.log_as_json.then_some("--log-json"))
             .env(RUN_MARK, RunMark::of_run(&self.run_dir).value())
             .stdin(if self.stdin == Some(slot) { Stdio::inherit() } else { Stdio::null() })
             .kill_on_drop(true);

@@ -45,6 +45,8 @@ pub struct RunOptions {
     pub progress_every: Duration,
     /// Log level of workers.
     pub log: String,
+    /// Whether workers log JSON objects.
+    pub log_as_json: bool,
 }
 
 /// Why a run could not be started.
@@ -124,6 +126,7 @@ impl Run {
             run_dir: options.run_dir.clone(),
             stdin: stdin_slot(&options.plan),
             log: options.log.clone(),
+            log_as_json: options.log_as_json,
         };
         let workers = BTreeMap::new();
         Ok(Self { command, coordinator, io, heard, source, workers, first, alive: 0 })

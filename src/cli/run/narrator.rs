@@ -348,7 +348,7 @@ fn stalled(event: &RunEvent) -> Option<String> {
     let waits = ByteSize(*queued_bytes);
     let then = match then {
         OnStall::Report => "",
-        OnStall::Restart => "; it is started again",
+        OnStall::Restart => "; it is to be started again",
         OnStall::Stop => "; the run ends",
     };
     Some(format!(
