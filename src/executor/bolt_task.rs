@@ -164,9 +164,11 @@ impl BoltTask {
         self.pass_marks();
         if worked {
             self.idle = false;
-        } else if !self.idle && self.housing.mailbox.is_empty() {
-            self.idle = true;
-            self.guarded(|bolt, out| bolt.idle(out));
+        } else if self.housing.mailbox.is_empty() {
+            self.output.rest();
+            if !std::mem::replace(&mut self.idle, true) {
+                self.guarded(|bolt, out| bolt.idle(out));
+            }
         }
         let full = !self.output.has_room();
         let waited = now.since(self.last_flush) >= FLUSH_EVERY;
@@ -257,6 +259,7 @@ impl BoltTask {
                 }
             }
         }
+        self.output.take(self.taken.len());
         let since = if self.taken.len() > 0 { now.0.max(1) } else { 0 };
         self.housing.status.inner_since.store(since, Relaxed);
         self.pass_marks();

@@ -53,6 +53,16 @@ impl Output {
         self.routes.turn(now);
     }
 
+    /// Notes that the task has nothing to do.
+    pub(crate) fn rest(&mut self) {
+        self.routes.rest(self.turn_at);
+    }
+
+    /// Notes that so many tuples have come together.
+    pub(crate) fn take(&mut self, tuples: usize) {
+        self.routes.take(tuples);
+    }
+
     /// What the task knows of the workers.
     pub(crate) fn view(&self) -> &WorkerView {
         self.sums.view()

@@ -185,6 +185,21 @@ impl Routes {
     /// A turn of the task begins: shuffling stays with a task as long as is good at this rate.
     pub(crate) fn turn(&mut self, now: Timestamp) {
         self.runs.turn(now);
+        self.stay();
+    }
+
+    /// The task has nothing to do.
+    pub(crate) fn rest(&mut self, now: Timestamp) {
+        self.runs.rest(now);
+    }
+
+    /// So many tuples have come together for the task.
+    pub(crate) fn take(&mut self, tuples: usize) {
+        self.runs.take(tuples);
+        self.stay();
+    }
+
+    fn stay(&mut self) {
         for route in self.streams.iter_mut().flat_map(|stream| &mut stream.routes) {
             route.chooser.stay(self.runs.length(route.lanes.len()));
         }

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use crate::base::Timestamp;
 
-/// A task that has paused so long deals singly again.
+/// A task that has had nothing to do for so long deals singly again.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Of the tuples in flight for a task, one run is at most one of so many parts.
+/// Of the tuples in flight for a task, and of those it has in hand, one run is at most one of so many
+/// parts.
 const PARTS: usize = 4;
 /// The longest run. Longer ones leave other tasks without work for a turn.
-const LONGEST: usize = 64;
+const LONGEST: usize = 256;
 
 /// A task's tuples since its last pause.
 #[derive(Clone, Debug)]
@@ -23,21 +24,35 @@ pub(crate) struct Runs {
     /// Messages that may be in flight.
     window: usize,
     sent: usize,
-    turned: Timestamp,
+    /// Since when it has had nothing to do.
+    rests_since: Option<Timestamp>,
+    /// Tuples that came together: so many flow.
+    in_hand: usize,
 }
 
 impl Runs {
     /// For a topology with so many messages in flight, per spout task.
     pub(crate) fn new(window: usize) -> Self {
-        Self { window, sent: 0, turned: Timestamp::default() }
+        Self { window, sent: 0, rests_since: None, in_hand: 0 }
     }
 
-    /// A turn begins.
+    /// A turn begins. Where it is late because others had theirs, that is no pause.
     pub(crate) fn turn(&mut self, now: Timestamp) {
-        if now.since(self.turned) >= PAUSE {
+        if self.rests_since.take_if(|since| now.since(*since) >= PAUSE).is_some() {
             self.sent = 0;
         }
-        self.turned = now;
+        self.in_hand = 0;
+    }
+
+    /// The task has nothing to do.
+    pub(crate) fn rest(&mut self, now: Timestamp) {
+        self.rests_since.get_or_insert(now);
+    }
+
+    /// The task has something to do: so many tuples that have come together.
+    pub(crate) fn take(&mut self, tuples: usize) {
+        self.rests_since = None;
+        self.in_hand = tuples;
     }
 
     /// A tuple is sent.
@@ -48,7 +63,8 @@ impl Runs {
 
     /// The length of a run to each of so many tasks, at least 1.
     pub(crate) fn length(&self, tasks: usize) -> usize {
-        (self.sent.min(self.window) / (PARTS * tasks.max(1))).clamp(1, LONGEST)
+        let flowed = self.sent.min(self.window) / (PARTS * tasks.max(1));
+        flowed.max(self.in_hand / PARTS).clamp(1, LONGEST)
     }
 }
 
@@ -76,9 +92,36 @@ mod tests {
     #[test]
     fn a_pause_ends_them() {
         let mut runs = after(4096, 4096);
+        runs.rest(Timestamp(1));
         runs.turn(Timestamp(1) + PAUSE / 2);
         assert_eq!(runs.length(32), 32);
-        runs.turn(Timestamp(1) + PAUSE / 2 + PAUSE);
+        runs.rest(Timestamp(1) + PAUSE / 2);
+        runs.turn(Timestamp(1) + PAUSE);
         assert_eq!(runs.length(32), 1);
+        let mut runs = after(4096, 4096);
+        runs.rest(Timestamp(1));
+        runs.take(0);
+        runs.turn(Timestamp(1) + PAUSE);
+        assert_eq!(runs.length(32), 32);
+    }
+
+    #[test]
+    fn a_turn_that_others_delay_is_no_pause() {
+        // With a thousand tasks that are all at work each one's turn is seldom.
+        let mut runs = after(4096, 4096);
+        runs.turn(Timestamp(1) + PAUSE * 10);
+        assert_eq!(runs.length(32), 32);
+    }
+
+    #[test]
+    fn what_comes_as_a_run_goes_on_in_runs() {
+        let mut runs = after(0, 4096);
+        runs.take(64);
+        assert_eq!(runs.length(1000), 16);
+        runs.take(3);
+        assert_eq!(runs.length(1000), 1);
+        runs.take(64);
+        runs.turn(Timestamp(2));
+        assert_eq!(runs.length(1000), 1);
     }
 }

@@ -260,16 +260,19 @@ impl SpoutTask {
         }
         match self.guarded(now, |spout, out| spout.next_batch(max, out)) {
             Some(Next::More) => {
+                self.output.take(0);
                 self.ask_at = Timestamp::default();
                 self.idle_wait = IDLE_LEAST;
                 true
             }
             Some(Next::Idle) => {
+                self.output.rest();
                 self.ask_at = now + self.idle_wait;
                 self.idle_wait = (self.idle_wait * 2).min(IDLE_GREATEST);
                 false
             }
             Some(Next::IdleUntil(at)) => {
+                self.output.rest();
                 self.ask_at = at;
                 false
             }
