@@ -1,9 +1,6 @@
 //! Edge sums of one batch of work, coalesced per root before they travel.
 
-use std::collections::HashMap;
-
 use compact_str::CompactString;
-use foldhash::fast::FixedState;
 
 use crate::base::{RootId, TaskId, beginning};
 use crate::metrics::FailReason;
@@ -13,6 +10,8 @@ use super::{AckBatch, AckEntry, FailEntry, Touched, WorkerView};
 
 /// The longest message of a fail: a traceback, not a novel.
 const MAX_MESSAGE: usize = 8 << 10;
+/// Sums that room is taken for at once, at most.
+const SUMS_AT_ONCE: usize = 1024;
 
 /// What a task has to say to spout tasks and has not said yet.
 #[derive(Debug)]
@@ -26,7 +25,25 @@ pub struct EdgeSums {
 #[derive(Debug)]
 struct OpenBatch {
     batch: AckBatch,
-    places: HashMap<RootId, usize, FixedState>,
+    /// How many sums the batch before this one held.
+    before: usize,
+    places: Places,
+}
+
+/// Where in the open batch the sums of some roots are: for each value of a root's lowest bits, which are
+/// the number of its slot in the ledger, where the last one was. What stands there may be long gone or
+/// another root, so it is looked at; what is not found becomes a sum of its own, and the ledger adds
+/// it up. No larger than it has to be: each task has one.
+#[derive(Debug)]
+struct Places(Box<[u16; Self::COUNT]>);
+
+impl Places {
+    const COUNT: usize = 256;
+
+    #[inline]
+    fn of(&mut self, root: RootId) -> &mut u16 {
+        &mut self.0[root.0 as usize % Self::COUNT]
+    }
 }
 
 impl EdgeSums {
@@ -59,13 +76,20 @@ impl EdgeSums {
             last.touched = last.touched.union(touched);
             return;
         }
-        let place = *open.places.entry(anchor.root).or_insert(acks.len());
-        if place == acks.len() {
-            acks.push(AckEntry { root: anchor.root, xor: anchor.edge.0, touched });
-        } else {
-            acks[place].xor ^= anchor.edge.0;
-            acks[place].touched = acks[place].touched.union(touched);
+        let place = open.places.of(anchor.root);
+        if let Some(entry) = acks.get_mut(usize::from(*place))
+            && entry.root == anchor.root
+        {
+            entry.xor ^= anchor.edge.0;
+            entry.touched = entry.touched.union(touched);
+            return;
         }
+        // Beyond what fits another sum stands at the place, and is seen not to be the root's.
+        *place = acks.len() as u16;
+        if acks.len() == acks.capacity() {
+            grow(acks, open.before);
+        }
+        acks.push(AckEntry { root: anchor.root, xor: anchor.edge.0, touched });
     }
 
     /// Acks a tuple.
@@ -99,7 +123,7 @@ impl EdgeSums {
     /// Takes what there is to say, by spout task.
     pub fn take(&mut self) -> impl Iterator<Item = (TaskId, AckBatch)> {
         self.spouts.iter_mut().filter(|(_, open)| !open.batch.is_empty()).map(|(spout, open)| {
-            open.places.clear();
+            open.before = open.batch.acks.len();
             let next = AckBatch::new(open.batch.view.clone());
             (*spout, std::mem::replace(&mut open.batch, next))
         })
@@ -127,11 +151,20 @@ impl EdgeSums {
         let place = self.spouts.iter().position(|(task, _)| *task == spout);
         let place = place.unwrap_or_else(|| {
             let batch = AckBatch::new(self.view.clone());
-            self.spouts.push((spout, OpenBatch { batch, places: HashMap::default() }));
+            let places = Places(Box::new([0; Places::COUNT]));
+            self.spouts.push((spout, OpenBatch { batch, before: 0, places }));
             self.spouts.len() - 1
         });
         &mut self.spouts[place].1
     }
+}
+
+/// Room is taken when it is needed, and then for as much as came the last time: what is free again is
+/// still in the caches, while room that is kept by a thousand tasks is not.
+#[inline(never)]
+fn grow(acks: &mut Vec<AckEntry>, before: usize) {
+    let first = before.next_power_of_two().clamp(4, SUMS_AT_ONCE);
+    acks.reserve_exact(if acks.is_empty() { first } else { acks.len() });
 }
 
 impl AckBatch {
@@ -143,6 +176,8 @@ impl AckBatch {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use crate::base::{EdgeId, Incarnation};
 
     use super::*;
@@ -162,6 +197,26 @@ mod tests {
         let entry = |root, xor| AckEntry { root: RootId(root), xor, touched: Touched(1) };
         assert_eq!(batches[0].1.acks, [entry(1, 5 ^ 6 ^ 7), entry(2, 9)]);
         assert!(sums.is_empty());
+    }
+
+    #[test]
+    fn what_travels_adds_up_to_the_sums_whatever_the_order() {
+        let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..20 {
+            let (mut expected, mut found) = (HashMap::new(), HashMap::new());
+            for _ in 0..random.usize(..3_000) {
+                let (root, edge) = (random.u64(..1_500), random.u64(..));
+                *expected.entry(RootId(root)).or_default() ^= edge;
+                sums.add(anchor(root, edge), Touched::default());
+            }
+            for (_, batch) in sums.take() {
+                for entry in batch.acks {
+                    *found.entry(entry.root).or_insert(0) ^= entry.xor;
+                }
+            }
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(crate) struct Lane {
     open_bytes: usize,
     open_count: usize,
     open_on_full: OnFull,
+    /// Tuples of the batch before this one; on the way to another worker its bytes.
+    before: usize,
     closed: VecDeque<Closed>,
     closed_bytes: Bytes,
     /// Bytes that may wait under policies that do not block.
@@ -109,6 +111,7 @@ impl Lane {
             open_bytes: 0,
             open_count: 0,
             open_on_full: OnFull::Block,
+            before: 0,
             closed: VecDeque::new(),
             closed_bytes: Bytes::default(),
             budget,
@@ -191,14 +194,21 @@ impl Lane {
         self.open_count >= BATCH_TUPLES || self.open_bytes >= BATCH_BYTES
     }
 
+    /// Room is taken when it is needed, and then for as much as came the last time: what is free again is
+    /// still in the caches, while room that is kept on a thousand lanes is not.
     #[inline(never)]
     fn grow(&mut self) {
-        self.open.reserve(if self.open.is_empty() { 4 } else { BATCH_TUPLES });
+        let room = match self.open.len() {
+            0 => self.before.next_power_of_two().max(4),
+            _ => BATCH_TUPLES,
+        };
+        self.open.reserve_exact(room - self.open.len());
     }
 
     #[inline(never)]
     fn push_remote(&mut self, tuple: &Tuple) -> bool {
         if self.open_part.is_empty() {
+            self.open_part.reserve(self.before);
             self.open_part.push(PART_TUPLES);
         }
         let start = self.open_part.len();
@@ -326,12 +336,12 @@ impl Lane {
         let (weight, tuples, on_full) = (self.open_bytes, self.open_count, self.open_on_full);
         let load = match &self.destination {
             Destination::Local(_) => {
-                let next = Vec::with_capacity(self.open.len().next_power_of_two());
-                Load::Delivery(Delivery::Tuples(std::mem::replace(&mut self.open, next)))
+                self.before = tuples;
+                Load::Delivery(Delivery::Tuples(std::mem::take(&mut self.open)))
             }
             Destination::Remote(..) => {
-                let next = Vec::with_capacity(weight);
-                Load::Part(std::mem::replace(&mut self.open_part, next))
+                self.before = weight;
+                Load::Part(std::mem::take(&mut self.open_part))
             }
         };
         self.closed.push_back(Closed { load, on_full, tuples, weight });
