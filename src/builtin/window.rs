@@ -3,6 +3,7 @@
 //! Its memory is bound by the messages in flight, however long one of them stays open: what is
 //! acked behind an open one is forgotten as soon as it takes more than half of the ring.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 /// Acked entries below this number are not worth forgetting.
@@ -76,14 +77,28 @@ impl Window {
         self.entries.front().map(|front| front.place)
     }
 
+    /// Entries are in order, and some are forgotten: so one is no further from the front, and no
+    /// further from the back, than its number says. Mostly it is just there.
     fn find(&mut self, number: u64) -> Option<&mut Entry> {
         let first = self.entries.front()?.number;
-        let dense = usize::try_from(number.checked_sub(first)?).ok()?;
-        let index = match self.entries.get(dense) {
-            Some(entry) if entry.number == number => dense,
-            _ => self.entries.binary_search_by_key(&number, |entry| entry.number).ok()?,
-        };
-        self.entries.get_mut(index)
+        let from_front = usize::try_from(number.checked_sub(first)?).ok()?;
+        let from_back = usize::try_from(self.next.checked_sub(number)?).ok()?;
+        let mut above = from_front.saturating_add(1).min(self.entries.len());
+        let mut below = self.entries.len().saturating_sub(from_back);
+        for guess in [above - 1, below] {
+            if self.entries.get(guess).is_some_and(|entry| entry.number == number) {
+                return self.entries.get_mut(guess);
+            }
+        }
+        while below < above {
+            let middle = below.midpoint(above);
+            match self.entries[middle].number.cmp(&number) {
+                Ordering::Less => below = middle + 1,
+                Ordering::Greater => above = middle,
+                Ordering::Equal => return self.entries.get_mut(middle),
+            }
+        }
+        None
     }
 }
 
