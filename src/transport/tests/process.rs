@@ -86,7 +86,7 @@ struct PeerProcess {
     address: PeerAddress,
     parts: Arc<Mutex<Vec<u64>>>,
     /// Connections that it could not accept, and the milliseconds that they took.
-    failures: Arc<Mutex<(u64, u64)>>,
+    failures: Arc<Mutex<Option<(u64, u64)>>>,
 }
 
 impl PeerProcess {
@@ -107,7 +107,7 @@ impl PeerProcess {
             .find_map(|line| Some(line.unwrap().strip_prefix("@address ")?.to_owned()))
             .unwrap();
         let parts = Arc::new(Mutex::new(Vec::new()));
-        let failures = Arc::new(Mutex::new((0, 0)));
+        let failures = Arc::new(Mutex::new(None));
         let (seen, failed) = (Arc::clone(&parts), Arc::clone(&failures));
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -116,7 +116,8 @@ impl PeerProcess {
                 }
                 if let Some(numbers) = line.strip_prefix("@failures ") {
                     let (count, time) = numbers.split_once(' ').unwrap();
-                    *failed.lock().unwrap() = (count.parse().unwrap(), time.parse().unwrap());
+                    let numbers = (count.parse().unwrap(), time.parse().unwrap());
+                    *failed.lock().unwrap() = Some(numbers);
                 }
             }
         });
@@ -232,15 +233,17 @@ async fn a_process_without_file_descriptors_waits_for_some_and_then_takes_who_wa
     let mut sender = Node::quick(options(0, 0, dir.path())).await;
     let mut peer = PeerProcess::start(dir.path(), 0);
     peer.tell("starve");
+    peer.tell("count");
+    until(|| peer.failures.lock().unwrap().is_some()).await;
     sender.transport.set_peer(peer.address.clone()).unwrap();
     let outbound = sender.transport.peer(PEER);
     send(&outbound, Lane::Data, TASK, part(0, 1_000)).await;
     until(|| {
         peer.tell("count");
-        peer.failures.lock().unwrap().0 >= 5
+        peer.failures.lock().unwrap().is_some_and(|(count, _)| count >= 5)
     })
     .await;
-    let (failures, millis) = *peer.failures.lock().unwrap();
+    let (failures, millis) = peer.failures.lock().unwrap().unwrap();
     assert!(failures <= millis / 50 + 1, "{failures} in {millis} ms");
     assert!(peer.parts().is_empty());
 
