@@ -18,7 +18,7 @@ pub use alarm::{Alarm, Alarms};
 pub use backoff::{Backoff, Budget};
 pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
-pub use runtime::{Job, Runtimes, Spawner, TaskSpawner, panic_text};
+pub use runtime::{Job, Runtimes, Spawner, TaskSpawner, panic_text, start_thread};
 pub use signal::Signal;
 pub use strays::{NotedGroup, RUN_MARK, RunMark, Swept, end_groups, end_marked};
 pub use text::beginning;

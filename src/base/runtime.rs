@@ -94,6 +94,14 @@ impl<F: Future> Future for CatchPanic<F> {
     }
 }
 
+/// Starts a thread for what waits where there is no runtime.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}
+
 /// What a panic said.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     panic

@@ -17,7 +17,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 
-use crate::base::{RUN_MARK, RunMark, Swept, end_groups, end_marked, now};
+use crate::base::{RUN_MARK, RunMark, Swept, end_groups, end_marked, now, start_thread};
 
 /// The name it goes by in lists of processes: what kills `galewire` by name leaves it to do its work.
 const NAME: &str = "gw-guard";
@@ -70,7 +70,7 @@ impl Guard {
         let (tell, relieved) = channel();
         let (executable, folder) = (executable.to_owned(), run_dir.to_owned());
         let watched = Arc::clone(&post);
-        std::thread::Builder::new().name("guard".to_owned()).spawn(move || {
+        start_thread("guard", move || {
             if let Some(status) = watched.keep_manned(process, &executable, &folder) {
                 let _ = tell.send(status); // Nobody hears it where the supervisor has lost patience.
             }

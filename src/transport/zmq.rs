@@ -11,11 +11,13 @@ use bytes::Bytes;
 use futures_channel::mpsc::Receiver;
 use nix::errno::Errno;
 use tokio::select;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use zeromq::{
     DealerSocket, Endpoint, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv,
     SocketSend, ZmqError, ZmqMessage,
 };
+
+use crate::base::{Timestamp, now};
 
 use super::endpoint::BEFORE_RENAMED;
 use super::link::{ConnectionKey, Frame, Hub, HubEvent, Link, LinkError};
@@ -99,7 +101,7 @@ pub(super) struct Router {
 /// Whether connections are accepted.
 enum Door {
     Open(Endpoint),
-    ClosedUntil(Instant),
+    ClosedUntil(Timestamp),
 }
 
 impl Router {
@@ -112,7 +114,7 @@ impl Router {
         let mut socket = RouterSocket::new();
         let monitor = socket.monitor();
         let path = path.to_owned();
-        let door = Door::ClosedUntil(Instant::now());
+        let door = Door::ClosedUntil(now());
         let mut router = Self { socket, monitor, listener, path, bait, door };
         router.open().await?;
         Ok(router)
@@ -136,7 +138,7 @@ impl Router {
     async fn pause(&mut self) -> bool {
         let Door::Open(endpoint) = &self.door else { return false };
         let endpoint = endpoint.clone();
-        self.door = Door::ClosedUntil(Instant::now() + PAUSE);
+        self.door = Door::ClosedUntil(now() + PAUSE);
         if let Err(error) = self.socket.unbind(endpoint).await {
             tracing::debug!(%error, "the listener did not close cleanly");
         }
@@ -157,12 +159,12 @@ impl Hub for Router {
             let reopen = async {
                 match self.door {
                     Door::Open(_) => std::future::pending().await,
-                    Door::ClosedUntil(time) => sleep_until(time).await,
+                    Door::ClosedUntil(time) => sleep(time.since(now())).await,
                 }
             };
             select! {
                 () = reopen => if let Err(error) = self.open().await {
-                    self.door = Door::ClosedUntil(Instant::now() + PAUSE);
+                    self.door = Door::ClosedUntil(now() + PAUSE);
                     return Ok(HubEvent::Failed(error.0));
                 },
                 message = self.socket.recv() => {
