@@ -80,6 +80,11 @@ pub struct Mailbox {
     bytes: AtomicUsize,
     /// When the delivery at the head came, in nanoseconds; 0 where nothing waits.
     head_since: AtomicU64,
+    /// Whether there are acks, orders, producers that gather: a turn looks for each, and mostly there are
+    /// none.
+    has_acks: AtomicBool,
+    has_control: AtomicBool,
+    has_gathering: AtomicBool,
 }
 
 impl Mailbox {
@@ -91,6 +96,9 @@ impl Mailbox {
             limit,
             bytes: AtomicUsize::new(0),
             head_since: AtomicU64::new(0),
+            has_acks: AtomicBool::new(false),
+            has_control: AtomicBool::new(false),
+            has_gathering: AtomicBool::new(false),
         }
     }
 
@@ -136,6 +144,7 @@ impl Mailbox {
         if busy {
             gathering.0.store(true, Relaxed);
             inside.gathering.push((gathering.clone(), waiter.clone()));
+            self.has_gathering.store(true, Release);
         }
         busy
     }
@@ -156,9 +165,14 @@ impl Mailbox {
 
     /// Takes the delivery at the head. Where there is none, producers that gather are rung.
     pub fn take(&self) -> Option<Delivery> {
+        // What comes from here on rings.
+        if self.head_since.load(Acquire) == 0 && !self.has_gathering.load(Acquire) {
+            return None;
+        }
         let mut inside = self.lock();
         let Some(queued) = inside.data.pop_front() else {
             let gathering = std::mem::take(&mut inside.gathering);
+            self.has_gathering.store(false, Release);
             drop(inside);
             for (gathering, waiter) in gathering {
                 gathering.0.store(false, Release);
@@ -182,24 +196,39 @@ impl Mailbox {
 
     /// Puts in acks; they never wait for room.
     pub fn push_acks(&self, batch: AckBatch) {
-        self.lock().acks.push(batch);
+        let mut inside = self.lock();
+        inside.acks.push(batch);
+        self.has_acks.store(true, Release);
+        drop(inside);
         self.signal.ring();
     }
 
     /// Takes all acks.
     pub fn take_acks(&self, into: &mut Vec<AckBatch>) {
-        into.append(&mut self.lock().acks);
+        if self.has_acks.load(Acquire) {
+            let mut inside = self.lock();
+            self.has_acks.store(false, Release);
+            into.append(&mut inside.acks);
+        }
     }
 
     /// Puts in an order.
     pub fn push_control(&self, control: Control) {
-        self.lock().control.push(control);
+        let mut inside = self.lock();
+        inside.control.push(control);
+        self.has_control.store(true, Release);
+        drop(inside);
         self.signal.ring();
     }
 
     /// Takes all orders.
     pub fn take_control(&self) -> Vec<Control> {
-        std::mem::take(&mut self.lock().control)
+        if !self.has_control.load(Acquire) {
+            return Vec::new();
+        }
+        let mut inside = self.lock();
+        self.has_control.store(false, Release);
+        std::mem::take(&mut inside.control)
     }
 
     /// Whether nothing waits in the data lane.
