@@ -191,11 +191,11 @@ impl Crew {
         (self.waiting > self.woken).then(|| self.wake(Some(home))).flatten()
     }
 
-    /// What thread `number` runs next, unless it goes on with what it is `at`: what waits for a thread that is
+    /// What thread `number` runs next, unless it goes on with what it is at: what waits for a thread that is
     /// held up; what was woken for itself, or in numbers for others; what yielded, and then anything. What was
     /// woken goes before what yielded, so that producers do not run ahead of what they have produced. Who has
     /// something to do takes nothing from a thread that is about to wake up for it.
-    fn pop(&mut self, number: usize, at: Option<&Arc<Task>>) -> Option<Arc<Task>> {
+    fn pop(&mut self, number: usize, is_free: bool) -> Option<Arc<Task>> {
         self.ready[number].has_looked = true;
         self.taken += 1;
         let is_round = self.taken.is_multiple_of(ROUND);
@@ -206,13 +206,15 @@ impl Crew {
             .or_else(|| self.ready[number].woken.pop_front())
             .or_else(|| self.crowded()?.pop_front())
             .or_else(|| self.ready[number].yielded.pop_front())
-            .or_else(|| {
-                let others = self.ready.iter_mut().filter(|_| at.is_none());
-                others.max_by_key(|ready| ready.len())?.pop()
-            })?;
+            .or_else(|| is_free.then(|| self.longest()?.pop()).flatten())?;
         self.waiting -= 1;
         task.home.store(number, Relaxed);
         Some(task)
+    }
+
+    /// Where most waits.
+    fn longest(&mut self) -> Option<&mut Ready> {
+        self.ready.iter_mut().max_by_key(|ready| ready.len())
     }
 
     /// The longest queue of woken tasks, where its thread cannot keep up with it.
@@ -307,7 +309,7 @@ impl Shared {
             if crew.closed {
                 return None;
             }
-            let (task, sleeper) = match (crew.pop(number, again.as_ref()), again.take()) {
+            let (task, sleeper) = match (crew.pop(number, again.is_none()), again.take()) {
                 (Some(task), Some(again)) => (Some(task), crew.push_again(again)),
                 (task, again) => (task.or(again), None),
             };

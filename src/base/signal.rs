@@ -68,12 +68,12 @@ mod tests {
         signal.clone().ring();
         signal.wait().await;
         let mut waits = std::pin::pin!(signal.wait());
-        assert!(futures_poll(waits.as_mut()).is_pending());
+        assert!(poll(waits.as_mut()).is_pending());
         signal.ring();
         waits.await;
     }
 
-    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 

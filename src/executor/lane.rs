@@ -340,7 +340,8 @@ impl Lane {
                 Load::Delivery(Delivery::Tuples(std::mem::take(&mut self.open)))
             }
             Destination::Remote(..) => {
-                self.before = weight;
+                // One that was set apart is no measure.
+                self.before = weight.min(BATCH_BYTES);
                 Load::Part(std::mem::take(&mut self.open_part))
             }
         };

@@ -19,6 +19,8 @@ use nix::unistd::Pid;
 
 use crate::base::{RUN_MARK, RunMark, Swept, end_groups, end_marked, now, start_thread};
 
+use super::process::describe;
+
 /// The name it goes by in lists of processes: what kills `galewire` by name leaves it to do its work.
 const NAME: &str = "gw-guard";
 /// What the supervisor writes when it has ended the run in order and will remove the folder itself.
@@ -126,7 +128,7 @@ impl Post {
                 return status.ok();
             }
             held.stdin = None;
-            tracing::warn!(status = %describe(&status), "the run's guard ended; it is started again");
+            tracing::warn!(how = describe(status), "the run's guard ended; it is started again");
             if now().since(born) < SOON {
                 held = self.rest(held);
             }
@@ -151,13 +153,6 @@ impl Post {
     fn rest<'a>(&self, held: MutexGuard<'a, Held>) -> MutexGuard<'a, Held> {
         let rested = self.ending.wait_timeout_while(held, SOON, |held| !held.ending);
         rested.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
-fn describe(status: &io::Result<ExitStatus>) -> String {
-    match status {
-        Ok(status) => status.to_string(),
-        Err(error) => error.to_string(),
     }
 }
 

@@ -28,6 +28,12 @@ impl From<ZmqError> for LinkError {
     }
 }
 
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        ZmqError::from(error).into()
+    }
+}
+
 fn to_message(frame: Frame) -> ZmqMessage {
     let mut message = ZmqMessage::from(frame.head);
     if !frame.body.is_empty() {
@@ -107,10 +113,9 @@ enum Door {
 impl Router {
     /// Binds the Unix socket at `path`.
     pub(super) async fn bind(path: &Path) -> Result<Self, LinkError> {
-        let failed = |error: io::Error| LinkError(error.to_string().to_lowercase());
         let bait = path.with_extension(BEFORE_RENAMED);
-        let listener = UnixListener::bind(&bait).map_err(failed)?;
-        std::fs::rename(&bait, path).map_err(failed)?;
+        let listener = UnixListener::bind(&bait)?;
+        std::fs::rename(&bait, path)?;
         let mut socket = RouterSocket::new();
         let monitor = socket.monitor();
         let path = path.to_owned();
@@ -121,11 +126,10 @@ impl Router {
     }
 
     async fn open(&mut self) -> Result<(), LinkError> {
-        let failed = |error: io::Error| LinkError(error.to_string().to_lowercase());
-        let copy = self.listener.try_clone().map_err(failed)?;
+        let copy = self.listener.try_clone()?;
         match symlink(&self.path, &self.bait) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(error));
+                return Err(error.into());
             }
             _ => {}
         }
