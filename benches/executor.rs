@@ -4,7 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -277,6 +277,7 @@ fn measure(tasks: [usize; 3], guarantee: Guarantee, span: Duration) -> (f64, f64
         restarted: false,
         registry: Arc::new(registry),
         shop,
+        ended: BTreeSet::new(),
         links: BTreeMap::new(),
         view: WorkerView::new([Incarnation(0)]),
         run_dir: PathBuf::from("/tmp"),

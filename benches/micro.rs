@@ -75,7 +75,7 @@ fn ledger() -> Part {
         }
         for (root, number) in roots.iter().zip(0_u64..) {
             let entry = AckEntry { root: *root, xor: number + 1, touched: Touched::default() };
-            black_box(ledger.ack(&entry));
+            black_box(ledger.ack(&entry, Touched::default()));
         }
     };
     ("ledger: open, sent, ack", BATCH, Box::new(round))

@@ -28,8 +28,6 @@ MEMORY_EVERY = 0.25
 #: A run that has not moved for so long is stuck.
 STUCK_AFTER = 60.0
 ENDS_WITHIN = 300.0
-#: What a run says that lost a worker when all of its input was done.
-LAST_STEP = "while final results were on their way"
 #: The exit code of a run that is complete, but has lost what bolts kept in memory.
 FORGOT = 4
 #: What was in the sink this long before a loss of the spout was acked, and its position kept.
@@ -303,10 +301,8 @@ class World:
         self._watches.clear()
         self.sink.look(time.monotonic())
         reason = str(finished.get("reason") if finished else "; ".join(self.engine.said[-3:]))
-        # It is documented that this fails a run. Nothing may be missing all the same: nothing is final here.
-        last_step = code == 1 and LAST_STEP in reason and self.outcome.fired["kill-worker"] > 0
         self.tell(f"the run has ended with {code}: {reason}")
-        if self._ends and (code in self._ends.ends or last_step):
+        if self._ends and code in self._ends.ends:
             for path, end in self.sink.half_lines().items():
                 self.half_lines[path].append(end)
             acked = self.engine.counter("spout", "acked")
@@ -315,7 +311,7 @@ class World:
             self._start_run()
             return True
         forgot = code == FORGOT and self.case.remembers and any(self.outcome.fired[kind] for kind in LOSES_WORKERS)
-        if code != 0 and not last_step and not forgot:
+        if code != 0 and not forgot:
             self.problem(f"the run ended with exit code {code}: {reason}")
         return False
 

@@ -164,6 +164,71 @@ inputs = ["count"]
     }
 }
 
+const FINALS: &str = r#"
+name = "finals"
+[topology]
+workers = 4
+[spouts.lines]
+type = "file"
+config = { path = "input.txt" }
+[bolts.count]
+type = "count"
+inputs = [{ from = "lines", grouping = { fields = ["line"] } }]
+config = { emit = "final" }
+[bolts.slow]
+python = "slow.py:slow"
+inputs = ["count"]
+outputs = ["line", "count"]
+[bolts.sink]
+type = "write"
+inputs = ["slow"]
+config = { path = "output.txt" }
+"#;
+
+const WORDS: usize = 10_000;
+
+/// Kills a worker while final results are on their way, and looks at what has come of them.
+fn kill_at_the_end(slot: usize, code: i32) -> HashMap<String, usize> {
+    let script = "import time, galewire\n\n@galewire.bolt\ndef slow(line, count):\n    \
+                time.sleep(0.0002)\n    return line, count\n";
+    let input: String = (0..2 * WORDS).map(|n| format!("word{}\n", n % WORDS)).collect();
+    let project = Project::new()
+        .file("topology.toml", FINALS)
+        .file("slow.py", script)
+        .file("input.txt", &input);
+    let run = project.start(&[]);
+    // `count` is silent until every line has been acked.
+    wait_for("final results", || (project.lines("output.txt") > 100).then_some(()));
+    Running::signal(run.process(&format!("--slot {slot}")), Signal::SIGKILL);
+    let ended = run.end().expect_code(code);
+    assert!(ended.err.contains(&format!("worker {slot} was lost")), "{}", ended.err);
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for line in project.read("output.txt").lines() {
+        assert!(line.ends_with("\t2"), "a count that is not 2: {line}");
+        *seen.entry(line.to_owned()).or_default() += 1;
+    }
+    seen
+}
+
+#[test]
+fn a_worker_that_is_killed_while_final_results_are_on_their_way_loses_none() {
+    for (slot, repeats) in [(0, false), (2, true), (3, true)] {
+        let seen = kill_at_the_end(slot, 0);
+        assert_eq!(seen.len(), WORDS, "final results are lost with worker {slot}");
+        let repeated = seen.values().filter(|count| **count > 1).count();
+        assert!(
+            repeats || repeated == 0,
+            "{repeated} results again, though nothing of them was lost"
+        );
+    }
+}
+
+#[test]
+fn final_results_that_a_killed_worker_had_not_given_out_are_told_to_be_lost() {
+    let seen = kill_at_the_end(1, 4);
+    assert!(seen.len() < WORDS, "nothing was in the worker");
+}
+
 #[test]
 fn memory_stays_flat_while_a_sink_stands_still() {
     let topology = r#"

@@ -33,6 +33,8 @@ pub enum Settled<P> {
     Done(P),
     /// Edges are still open.
     Open,
+    /// Edges are open that went to a worker that was lost meanwhile; the root is closed.
+    Lost(P),
     /// No such root is open: acked, failed or timed out before, or of an earlier life.
     Unknown,
 }
@@ -104,21 +106,27 @@ impl<P> Ledger<P> {
     /// # Panics
     /// Where the root is not open: the spout loop sends right after it opens.
     pub fn sent(&mut self, root: RootId, xor: u64, touched: Touched) -> Settled<P> {
-        let settled = self.ack(&AckEntry { root, xor, touched });
+        let settled = self.ack(&AckEntry { root, xor, touched }, Touched::default());
         assert!(!matches!(settled, Settled::Unknown), "a root is open while its edges are sent");
         settled
     }
 
-    /// XORs what a bolt reports into its root.
+    /// XORs what a bolt reports into its root. `replaced`: workers that were replaced since the bolt saw
+    /// them; what it sent there is lost.
     #[inline]
-    pub fn ack(&mut self, ack: &AckEntry) -> Settled<P> {
+    pub fn ack(&mut self, ack: &AckEntry, replaced: Touched) -> Settled<P> {
         let Some(slot) = self.slot_of(ack.root) else {
             return Settled::Unknown;
         };
         let entry = &mut self.entries[slot as usize];
         entry.xor ^= ack.xor;
         entry.touched = entry.touched.union(ack.touched);
-        if entry.xor == 0 { Settled::Done(self.close(slot)) } else { Settled::Open }
+        let is_done = entry.xor == 0;
+        if !is_done && !ack.touched.meets(replaced) {
+            return Settled::Open;
+        }
+        let payload = self.close(slot);
+        if is_done { Settled::Done(payload) } else { Settled::Lost(payload) }
     }
 
     /// Closes a root that failed.
@@ -231,6 +239,7 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(30);
+    const NONE: Touched = Touched(0);
 
     fn ack(root: RootId, xor: u64) -> AckEntry {
         AckEntry { root, xor, touched: Touched::default() }
@@ -255,11 +264,11 @@ mod tests {
         assert_eq!(ledger.fail(first), Some(1));
         let second_root = ledger.open(2, second(0));
         assert_ne!(first, second_root);
-        assert_eq!(ledger.ack(&ack(first, 5)), Settled::Unknown);
+        assert_eq!(ledger.ack(&ack(first, 5), NONE), Settled::Unknown);
         assert_eq!(ledger.len(), 1);
         let mut later_life = Ledger::new(8_000);
         later_life.open(3, second(0));
-        assert_eq!(later_life.ack(&ack(second_root, 5)), Settled::Unknown);
+        assert_eq!(later_life.ack(&ack(second_root, 5), NONE), Settled::Unknown);
     }
 
     #[test]
@@ -302,6 +311,19 @@ mod tests {
         assert_eq!(ledger.len(), 2);
     }
 
+    #[test]
+    fn what_was_sent_to_a_worker_that_was_replaced_since_is_lost() {
+        let mut ledger = Ledger::new(0);
+        let root = ledger.open("m", second(0));
+        ledger.sent(root, 1, Touched::default());
+        let (lost, other) = (Touched::worker(WorkerSlot(1)), Touched::worker(WorkerSlot(2)));
+        let child = AckEntry { touched: lost, ..ack(root, 1 ^ 2) };
+        assert_eq!(ledger.ack(&child, other), Settled::Open);
+        let child = AckEntry { touched: lost, ..ack(root, 4) };
+        assert_eq!(ledger.ack(&child, lost), Settled::Lost("m"));
+        assert!(ledger.is_empty());
+    }
+
     /// A tree that grows at random: each step acks an open edge and sends some children, and the
     /// reports of the steps reach the ledger in any order.
     fn steps(fan_outs: &[usize]) -> (u64, Vec<u64>) {
@@ -338,10 +360,10 @@ mod tests {
             for (root, xor) in reports {
                 let left = waiting.get_mut(&root).unwrap();
                 *left -= 1;
-                match ledger.ack(&ack(root, xor)) {
+                match ledger.ack(&ack(root, xor), NONE) {
                     Settled::Done(_) => prop_assert_eq!(*left, 0),
                     Settled::Open => prop_assert_ne!(*left, 0),
-                    Settled::Unknown => prop_assert!(false, "forgotten"),
+                    other => prop_assert!(false, "{other:?}"),
                 }
             }
             prop_assert!(ledger.is_empty());
@@ -369,7 +391,7 @@ mod tests {
                     (_, count) => {
                         // XOR of nothing sent: complete.
                         let root = open.remove(pick % count);
-                        prop_assert!(matches!(ledger.ack(&ack(root, 0)), Settled::Done(_)));
+                        prop_assert!(matches!(ledger.ack(&ack(root, 0), NONE), Settled::Done(_)));
                     }
                 }
                 prop_assert_eq!(ledger.len(), open.len());

@@ -47,13 +47,13 @@ impl WorkerView {
         &self.0
     }
 
-    /// Whether both are the same allocation: the cheap test on the hot path.
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// The workers that have been replaced since `older` was taken.
+    #[inline]
     pub fn replaced_since(&self, older: &Self) -> Touched {
+        // The same allocation: the cheap test on the hot path.
+        if Arc::ptr_eq(&self.0, &older.0) {
+            return Touched::default();
+        }
         let pairs = self.0.iter().zip(older.0.iter()).enumerate();
         pairs
             .filter(|(_, (now, then))| now > then)

@@ -126,6 +126,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Emits on the default stream, anchored to the tuple in hand.
+    #[inline]
     pub fn emit(&mut self, values: impl Into<Values>) -> Result<(), EmitError> {
         self.emit_on(StreamIdx(0), values)
     }

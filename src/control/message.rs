@@ -8,7 +8,7 @@ use crate::base::{BootId, Incarnation, TaskId, WorkerSlot};
 use crate::metrics::{TaskSnapshot, UserMetric};
 
 /// Counts up when a message changes its meaning; both sides must have the same.
-pub const CONTROL_VERSION: u32 = 3;
+pub const CONTROL_VERSION: u32 = 4;
 
 /// Where a worker's links end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub enum ToWorker {
         producing: bool,
         /// Whether the run is paused.
         paused: bool,
+        /// The worker's tasks that had ended before it was replaced: they have nothing to do any more.
+        ended: Vec<TaskId>,
     },
     /// A worker is gone; its successor will be the given incarnation.
     PeerLost {

@@ -1,5 +1,6 @@
 //! The loop of a bolt task.
 
+mod ending;
 mod orders;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,9 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::base::{Timestamp, now, panic_text};
-use crate::component::{
-    Acking, Bolt, Collector, Component, ComponentError, Emitter, FailKind, Progress,
-};
+use crate::component::{Acking, Bolt, Collector, Component, ComponentError, Emitter, FailKind};
 use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Flags, Ticket, Tuple};
 
@@ -19,8 +18,8 @@ use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::lane::{Opened, open_part};
 use super::life::{Death, Restarts, Verdict};
 use super::mailbox::Delivery;
-use super::mark::{Mark, MarkBoard};
-use super::pause::{Step, pause};
+use super::mark::MarkBoard;
+use super::pause::{Step, pause, sooner};
 
 /// Tuples between two looks at control and time.
 const TURN: usize = 512;
@@ -34,12 +33,16 @@ enum Life {
     /// Failed, and waits for somebody to mend it; its input waits too.
     Halted,
     GivenUp,
+    /// All is done, and it is told again to workers that are replaced.
+    Over,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Working,
     Drained,
+    /// Every final result has been given out; they are waited for.
+    Ending,
     /// The end mark has gone on; the component closes.
     Closing,
     /// The component is closed; the last output is on its way.
@@ -122,7 +125,10 @@ impl BoltTask {
         }
         if self.stage == Stage::Closed && self.output.is_clear() {
             self.housing.enter(TaskState::Ended);
-            return Step::Over;
+            if self.housing.is_alone() {
+                return Step::Over;
+            }
+            self.life = Life::Over;
         }
         Step::Wait(self.deadline())
     }
@@ -144,14 +150,16 @@ impl BoltTask {
     /// Does what can be done now; true where there may be more at once.
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
         self.output.begin_turn(now);
-        if let Life::Due(at) = self.life {
-            if now < at {
-                self.output.flush();
-                return false;
-            }
+        self.output.settle_finals(&self.housing, now);
+        if matches!(self.life, Life::Over) {
+            while self.take(now) {}
+        }
+        if let Life::Due(at) = self.life
+            && now >= at
+        {
             self.open(now);
         }
-        if matches!(self.life, Life::Halted) {
+        if matches!(self.life, Life::Due(_) | Life::Halted | Life::Over) {
             self.output.flush();
             return false;
         }
@@ -243,13 +251,13 @@ impl BoltTask {
             return false;
         };
         match delivery {
-            Delivery::Tuples(tuples) => self.taken = tuples.into_iter(),
+            Delivery::Tuples(tuples) => self.take_tuples(tuples),
             Delivery::Mark(from, mark) => self.board.note(from, mark),
             Delivery::Part(from, part) => {
                 let task = self.housing.context.task;
                 self.housing.shop.credit.credit_back(from, task, part.len());
                 match open_part(&part) {
-                    Ok(Opened::Tuples(tuples)) => self.taken = tuples.into_iter(),
+                    Ok(Opened::Tuples(tuples)) => self.take_tuples(tuples),
                     Ok(Opened::Mark(from, mark)) => self.board.note(from, mark),
                     Err(error) => {
                         self.housing.counters.count_dropped(DropReason::Malformed, 1);
@@ -387,47 +395,18 @@ impl BoltTask {
         }
     }
 
-    /// Passes marks that all producers have sent, once the component lets them. It may emit a part of
-    /// its results at a time, and is not asked for more while the outputs are full.
-    fn pass_marks(&mut self) {
-        if self.taken.len() > 0 || !self.output.has_room() {
-            return;
-        }
-        let reached = self.board.reached();
-        if self.drain_again && self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done) {
-            self.drain_again = false;
-        }
-        if self.stage == Stage::Working
-            && reached >= Some(Mark::Drain)
-            && self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done)
-        {
-            self.stage = Stage::Drained;
-            self.output.mark(Mark::Drain);
-            self.housing.enter(TaskState::Drained);
-        }
-        if self.stage == Stage::Drained
-            && !self.drain_again
-            && reached == Some(Mark::End)
-            && self.guarded(|bolt, out| bolt.end(out)) == Some(Progress::Done)
-        {
-            self.stage = Stage::Closing;
-            self.output.mark(Mark::End);
-        }
-        if self.stage == Stage::Closing
-            && self.guarded(|bolt, out| Ok(bolt.close(out))) == Some(Progress::Done)
-        {
-            self.stage = Stage::Closed;
-        }
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        sooner(self.output.finals_due(&self.housing), self.own_deadline())
     }
 
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
+    fn own_deadline(&self) -> Option<Timestamp> {
         match self.life {
             Life::Due(at) => Some(at),
             Life::Open(..) => {
                 // A tick that is due and cannot be given waits for the doorbell.
                 self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
             }
-            Life::Halted | Life::GivenUp => None,
+            Life::Halted | Life::GivenUp | Life::Over => None,
         }
     }
 }

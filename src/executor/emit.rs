@@ -1,5 +1,6 @@
 //! A task's outgoing side: stamps edges, routes, sums acks, and counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ack::{AckBatch, EdgeSums, Touched, WorkerView};
@@ -8,14 +9,19 @@ use crate::component::{Emission, EmitError, Emitter, FailKind, Level, Reporter};
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::tuple::{Anchor, Anchors};
 
+use super::finals::Finals;
 use super::lane::{Opened, Refused, RemoteLink, open_part};
 use super::life::Blame;
 use super::mailbox::Mailbox;
 use super::mark::Mark;
 use super::overload::Full;
-use super::routes::{Routes, Stamp};
+use super::routes::{Routes, Sent, Stamp};
 
-/// How a spout task's ledger is reached.
+/// The ways to every task that has a ledger, which are spouts and bolts with final results; none where
+/// nothing is tracked.
+pub(crate) type AckWays = Arc<BTreeMap<TaskId, AckWay>>;
+
+/// How a task's ledger is reached.
 pub(crate) enum AckWay {
     Local(Arc<Mailbox>),
     Remote(Arc<dyn RemoteLink>),
@@ -28,18 +34,22 @@ const SUMS_LIMIT: usize = 4096;
 pub(crate) struct Output {
     pub(crate) routes: Routes,
     sums: EdgeSums,
-    ack_ways: Vec<(TaskId, AckWay)>,
+    ack_ways: AckWays,
     /// Encoded acks that a link had no room for, oldest first. Bounded: while it is not empty, new
     /// sums stay sums, which coalesce.
     refused: Vec<(TaskId, Vec<u8>)>,
-    counters: Arc<TaskCounters>,
-    reporter: Reporter,
+    pub(super) counters: Arc<TaskCounters>,
+    pub(super) reporter: Reporter,
     /// Every task's component, by name.
     tasks: Arc<Vec<(TaskId, String)>>,
     waiter: Signal,
     sent_mark: Option<Mark>,
     /// When the loop's present turn began.
-    turn_at: Timestamp,
+    pub(super) turn_at: Timestamp,
+    /// A bolt's final results, once it gives them out.
+    pub(super) finals: Option<Box<Finals>>,
+    /// The run is paused: no final result is given out again, and none times out.
+    pub(super) paused: bool,
     /// Why the component has just died, where one tuple is to blame.
     blame: Blame,
     /// Where edges come from.
@@ -73,7 +83,7 @@ impl Output {
     pub(crate) fn new(
         routes: Routes,
         sums: EdgeSums,
-        ack_ways: Vec<(TaskId, AckWay)>,
+        ack_ways: AckWays,
         counters: Arc<TaskCounters>,
         reporter: Reporter,
         tasks: Arc<Vec<(TaskId, String)>>,
@@ -91,6 +101,8 @@ impl Output {
             waiter,
             sent_mark: None,
             turn_at: Timestamp::default(),
+            finals: None,
+            paused: false,
             blame: Blame::Unknown,
             random: fastrand::Rng::new(),
         }
@@ -104,7 +116,9 @@ impl Output {
     /// Whether a component may be called.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.routes.have_room() && self.sums.len() < SUMS_LIMIT
+        self.routes.have_room()
+            && self.sums.len() < SUMS_LIMIT
+            && self.finals.as_ref().is_none_or(|finals| finals.has_room())
     }
 
     /// The task that keeps this one from going on.
@@ -137,7 +151,7 @@ impl Output {
     }
 
     /// `sink (task 3)`
-    fn place(&self, task: TaskId) -> String {
+    pub(super) fn place(&self, task: TaskId) -> String {
         let name = self.tasks.iter().find(|(other, _)| *other == task);
         format!("{} (task {task})", name.map_or("", |(_, name)| name))
     }
@@ -149,8 +163,22 @@ impl Output {
         self.reporter.log(Level::Warn, &text);
     }
 
-    /// Completes the trees of tuples that were taken back from full lanes.
-    pub(crate) fn settle_recalled(&mut self) {
+    /// Counts an emission, and completes the trees of tuples that were taken back from full lanes for it.
+    #[inline]
+    pub(crate) fn count_sent(&mut self, sent: Sent) {
+        TaskCounters::add(&self.counters.emitted, 1);
+        TaskCounters::add(&self.counters.transferred, sent.copies as u64);
+        if self.routes.overload().has_recalled() {
+            self.settle_recalled();
+        }
+    }
+
+    /// Acks a tuple that no component gets.
+    pub(crate) fn complete(&mut self, anchors: &Anchors) {
+        self.sums.ack(anchors);
+    }
+
+    fn settle_recalled(&mut self) {
         let Self { routes, sums, .. } = self;
         for tuple in routes.overload().take_recalled() {
             sums.ack(&tuple.anchors);
@@ -190,10 +218,9 @@ impl Output {
 
     fn flush_acks(&mut self) {
         let Self { sums, ack_ways, refused, waiter, .. } = self;
-        let way_of = |spout: TaskId| ack_ways.iter().find(|(task, _)| *task == spout);
         let waiting = std::mem::take(refused);
         for (spout, part) in waiting {
-            if let Some((_, AckWay::Remote(link))) = way_of(spout)
+            if let Some(AckWay::Remote(link)) = ack_ways.get(&spout)
                 && let Err(Refused::Full(part)) = link.try_send_acks(spout, part, waiter)
             {
                 refused.push((spout, part));
@@ -204,9 +231,9 @@ impl Output {
         }
         let mut unknown = 0;
         for (spout, batch) in sums.take() {
-            match way_of(spout) {
-                Some((_, AckWay::Local(mailbox))) => mailbox.push_acks(batch),
-                Some((_, AckWay::Remote(link))) => {
+            match ack_ways.get(&spout) {
+                Some(AckWay::Local(mailbox)) => mailbox.push_acks(batch),
+                Some(AckWay::Remote(link)) => {
                     let mut part = Vec::new();
                     batch.encode(&mut part);
                     if let Err(Refused::Full(part)) = link.try_send_acks(spout, part, waiter) {
@@ -233,6 +260,7 @@ impl Output {
     pub(crate) fn peer_lost(&mut self, slot: WorkerSlot, view: WorkerView) {
         self.routes.discard(slot);
         self.use_view(view);
+        self.finals_lost(Touched::worker(slot));
     }
 
     /// Learns that a worker has been replaced: its tasks know no marks yet.
@@ -247,9 +275,8 @@ impl Output {
         self.flush_acks();
         if !self.sums.is_empty() {
             for (spout, batch) in self.sums.take() {
-                let way = self.ack_ways.iter().find(|(task, _)| *task == spout);
-                match way {
-                    Some((_, AckWay::Local(mailbox))) => mailbox.push_acks(batch),
+                match self.ack_ways.get(&spout) {
+                    Some(AckWay::Local(mailbox)) => mailbox.push_acks(batch),
                     _ => self.refused.push((spout, encoded(&batch))),
                 }
             }
@@ -308,20 +335,19 @@ impl Stamps<'_> {
 impl Emitter for Output {
     #[inline]
     fn emit(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
-        let Emission { stream, direct, anchors, values, flags, tasks } = emission;
-        let single = match anchors {
+        let single = match emission.anchors {
             [anchors] => anchors.single(),
             _ => None,
         };
+        if single.is_none() && self.is_final(&emission) {
+            return self.emit_final(emission);
+        }
+        let Emission { stream, direct, anchors, values, flags, tasks } = emission;
         let stamp = Stamps { sums: &mut self.sums, random: &mut self.random, anchors, single };
         let sent = self.routes.send(stream, direct, values, flags, stamp, tasks)?;
-        TaskCounters::add(&self.counters.emitted, 1);
-        TaskCounters::add(&self.counters.transferred, sent.copies as u64);
+        self.count_sent(sent);
         if let Some(task) = sent.shed {
             self.shed(anchors, task);
-        }
-        if self.routes.overload().has_recalled() {
-            self.settle_recalled();
         }
         Ok(())
     }

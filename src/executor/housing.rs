@@ -209,6 +209,11 @@ impl Housing {
         self.hours.close(now(), &self.counters, &self.status.present);
     }
 
+    /// Whether there are no other workers.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.shop.settings.workers == 1
+    }
+
     /// A fresh, unopened component.
     pub(crate) fn make(&self) -> Result<Component, ComponentError> {
         match catch_unwind(AssertUnwindSafe(|| (self.build)())) {

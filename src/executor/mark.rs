@@ -49,6 +49,11 @@ impl MarkBoard {
         }
     }
 
+    /// Whether a producing task has sent its last.
+    pub(crate) fn has_ended(&self, from: TaskId) -> bool {
+        self.0.get(&from) == Some(&Some(Mark::End))
+    }
+
     /// The greatest mark that all producing tasks have sent.
     pub(crate) fn reached(&self) -> Option<Mark> {
         self.0.values().min().copied().flatten()
@@ -70,5 +75,6 @@ mod tests {
         board.note(TaskId(1), Mark::Drain);
         board.note(TaskId(9), Mark::Drain);
         assert_eq!(board.reached(), Some(Mark::End));
+        assert!(board.has_ended(TaskId(1)) && !board.has_ended(TaskId(9)));
     }
 }

@@ -6,6 +6,7 @@
 mod bolt_task;
 mod dead_letter;
 mod emit;
+mod finals;
 mod history;
 mod hours;
 mod housing;
@@ -20,6 +21,7 @@ mod routes;
 mod runs;
 mod spout_emit;
 mod spout_task;
+mod tracked;
 mod wiring;
 
 #[cfg(test)]

@@ -33,6 +33,22 @@ pub(crate) struct Kept {
     pub(crate) is_letter: bool,
 }
 
+impl Kept {
+    /// A message of a component's `life` that goes on a stream, or on a direct one to a task.
+    #[inline]
+    pub(crate) fn fresh(
+        id: MessageId,
+        (stream, direct): (StreamIdx, Option<TaskId>),
+        values: Values,
+        first: Timestamp,
+        life: u32,
+    ) -> Self {
+        let (flags, history, is_letter) = (Flags::default(), None, false);
+        let (spent, failures) = (0, 0);
+        Self { id, values, stream, direct, flags, spent, failures, first, life, history, is_letter }
+    }
+}
+
 struct Due {
     at: Timestamp,
     number: u64,
@@ -156,19 +172,7 @@ mod tests {
     use super::*;
 
     fn kept(id: u64) -> Kept {
-        Kept {
-            id: MessageId(id),
-            values: smallvec![],
-            stream: StreamIdx(0),
-            direct: None,
-            flags: Flags::default(),
-            spent: 0,
-            failures: 0,
-            first: Timestamp(0),
-            life: 0,
-            history: None,
-            is_letter: false,
-        }
+        Kept::fresh(MessageId(id), (StreamIdx(0), None), smallvec![], Timestamp(0), 0)
     }
 
     fn replays(max: Option<u32>) -> Replays {

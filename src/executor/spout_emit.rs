@@ -1,21 +1,19 @@
 //! A spout task's outgoing side: opens roots, keeps messages, sends.
 
-use crate::ack::{Ledger, Settled, Touched};
-use crate::base::{EdgeId, StreamIdx, TaskId, Timestamp};
+use crate::ack::{Ledger, Touched};
+use crate::base::{StreamIdx, TaskId, Timestamp};
 use crate::component::{EmitError, MessageId, SpoutEmission, SpoutEmitter, Tasks};
-use crate::metrics::TaskCounters;
-use crate::tuple::{Anchor, Anchors, Flags, Values};
+use crate::tuple::{Anchors, Flags};
 
 use super::emit::Output;
 use super::replay::Kept;
-use super::routes::Sent;
+use super::tracked::Sending;
 
 /// A spout task's view of its output for the time of one call into the component.
 pub(crate) struct SpoutOutput<'a> {
     pub(crate) task: TaskId,
     pub(crate) output: &'a mut Output,
     pub(crate) ledger: &'a mut Ledger<Kept>,
-    pub(crate) counters: &'a TaskCounters,
     /// Whether roots are tracked at all.
     pub(crate) tracking: bool,
     pub(crate) now: Timestamp,
@@ -30,52 +28,13 @@ pub(crate) struct SpoutOutput<'a> {
 impl SpoutOutput<'_> {
     /// Sends a message under a new root.
     pub(crate) fn send_kept(&mut self, kept: Kept, tasks: Tasks<'_>) -> Result<(), EmitError> {
-        let (stream, direct, flags, id) = (kept.stream, kept.direct, kept.flags, kept.id);
-        let values = copy(&kept.values);
-        let root = self.ledger.open(kept, self.now);
-        let (mut xor, mut touched_all) = (0, Touched::default());
-        let spout = self.task;
-        let stamp = |touched: Touched| {
-            let edge = EdgeId::random();
-            xor ^= edge.0;
-            touched_all = touched_all.union(touched);
-            Anchors::one(Anchor { root, edge, spout })
-        };
-        match self.output.routes.send(stream, direct, values, flags, stamp, tasks) {
-            Ok(sent) => {
-                self.count(sent);
-                if let Some(task) = sent.shed {
-                    let kept = self.ledger.fail(root).expect("the root was open just now");
-                    self.shed.push((kept, task));
-                } else if let Settled::Done(_) = self.ledger.sent(root, xor, touched_all) {
-                    self.done.push(id);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.ledger.fail(root);
-                Err(error)
-            }
+        match self.output.send_root(self.task, self.ledger, kept, self.now, tasks)? {
+            Sending::OnItsWay => {}
+            Sending::Done(id) => self.done.push(id),
+            Sending::Shed(kept, task) => self.shed.push((*kept, task)),
         }
+        Ok(())
     }
-
-    fn count(&mut self, sent: Sent) {
-        TaskCounters::add(&self.counters.emitted, 1);
-        TaskCounters::add(&self.counters.transferred, sent.copies as u64);
-        if self.output.routes.overload().has_recalled() {
-            self.output.settle_recalled();
-        }
-    }
-}
-
-/// A copy, made a value at a time: most messages have one.
-#[inline]
-fn copy(values: &Values) -> Values {
-    let mut all = Values::new();
-    for value in values {
-        all.push(value.clone());
-    }
-    all
 }
 
 impl SpoutEmitter for SpoutOutput<'_> {
@@ -91,28 +50,13 @@ impl SpoutEmitter for SpoutOutput<'_> {
     fn emit(&mut self, emission: SpoutEmission<'_>) -> Result<(), EmitError> {
         let SpoutEmission { stream, direct, id, values, tasks } = emission;
         if let (Some(id), true) = (id, self.tracking) {
-            let flags = Flags::default();
-            let (spent, failures, first, life) = (0, 0, self.now, self.life);
-            let (history, is_letter) = (None, false);
-            let kept = Kept {
-                id,
-                values,
-                stream,
-                direct,
-                flags,
-                spent,
-                failures,
-                first,
-                life,
-                history,
-                is_letter,
-            };
+            let kept = Kept::fresh(id, (stream, direct), values, self.now, self.life);
             return self.send_kept(kept, tasks);
         }
         let stamp = |_: Touched| Anchors::new();
         let flags = Flags::default();
         let sent = self.output.routes.send(stream, direct, values, flags, stamp, tasks)?;
-        self.count(sent);
+        self.output.count_sent(sent);
         self.done.extend(id);
         Ok(())
     }

@@ -42,6 +42,8 @@ enum Life {
     /// Failed, and waits for somebody to mend it.
     Halted,
     GivenUp,
+    /// All is done, and it is told again to workers that are replaced.
+    Over,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +108,12 @@ impl SpoutTask {
         }
     }
 
+    /// The task had ended in an earlier life of its worker.
+    pub(super) fn skip(&mut self) {
+        (self.stage, self.life) = (Stage::Closed, Life::Over);
+        self.output.mark(Mark::End);
+    }
+
     pub(super) fn obey(&mut self, now: Timestamp) {
         for control in self.housing.mailbox.take_control() {
             match control {
@@ -150,16 +158,13 @@ impl SpoutTask {
         self.output.begin_turn(now);
         self.take_acks(now);
         self.check_timeouts(now);
-        if matches!(self.life, Life::Halted) {
+        if let Life::Due(at) = self.life
+            && now >= at
+        {
+            self.open(now);
+        } else if matches!(self.life, Life::Due(_) | Life::Halted | Life::Over) {
             self.output.flush();
             return false;
-        }
-        if let Life::Due(at) = self.life {
-            if now < at {
-                self.output.flush();
-                return false;
-            }
-            self.open(now);
         }
         self.settle_done();
         self.settle_shed(now);
@@ -300,7 +305,6 @@ impl SpoutTask {
             task: housing.context.task,
             output,
             ledger,
-            counters: &housing.counters,
             tracking,
             now,
             life: *lives,
@@ -400,6 +404,7 @@ impl SpoutTask {
         match self.life {
             Life::Due(at) => return sooner(Some(at), timeout),
             Life::Halted => return timeout,
+            Life::Over => return None,
             Life::Open(_) | Life::GivenUp => {}
         }
         let replay = self.replays.next_due().filter(|_| self.may_send());

@@ -14,7 +14,7 @@ use crate::metrics::UserMetrics;
 use crate::topology::{Guarantee, Plan, PlannedInput, PlannedTask, messages_aside};
 
 use super::bolt_task::BoltTask;
-use super::emit::{AckWay, Output};
+use super::emit::{AckWay, AckWays, Output};
 use super::hours::Hours;
 use super::housing::{Housing, TaskHandle, Workshop};
 use super::lane::{Destination, Lane, RemoteLink};
@@ -35,6 +35,9 @@ pub struct Wiring<'a> {
     pub registry: Arc<Registry>,
     /// What the tasks share.
     pub shop: Workshop,
+    /// Tasks that had ended in an earlier life of this worker: there is nothing left to do for them but to
+    /// say so.
+    pub ended: BTreeSet<TaskId>,
     /// The ways to the other workers.
     pub links: BTreeMap<WorkerSlot, Arc<dyn RemoteLink>>,
     /// What is known of the workers.
@@ -73,9 +76,31 @@ pub(crate) fn make_tasks(wiring: &Wiring<'_>) -> Vec<(TaskHandle, TaskLoop)> {
             .collect(),
     );
     let conf = Arc::new(wiring.conf.clone());
+    let ways = ack_ways(wiring, &mailboxes);
     plan.tasks_on(wiring.slot)
-        .map(|task| Parts { wiring, task, mailboxes: &mailboxes }.make(&tasks, &conf))
+        .map(|task| {
+            let ways = Arc::clone(&ways);
+            Parts { wiring, task, mailboxes: &mailboxes, ways }.make(&tasks, &conf)
+        })
         .collect()
+}
+
+/// The ways to all tasks that emit anything.
+fn ack_ways(wiring: &Wiring<'_>, mailboxes: &BTreeMap<TaskId, Arc<Mailbox>>) -> AckWays {
+    let plan = wiring.plan;
+    if plan.settings.guarantee != Guarantee::AtLeastOnce {
+        return AckWays::default();
+    }
+    let emits = |task: &&PlannedTask| plan.consumers_of(task.component).next().is_some();
+    let tasks = plan.tasks.iter().filter(emits);
+    let ways = tasks.map(|task| {
+        let way = match mailboxes.get(&task.id) {
+            Some(mailbox) => AckWay::Local(Arc::clone(mailbox)),
+            None => AckWay::Remote(Arc::clone(&wiring.links[&task.worker])),
+        };
+        (task.id, way)
+    });
+    Arc::new(ways.collect())
 }
 
 /// The loop of a task.
@@ -85,6 +110,13 @@ pub(crate) enum TaskLoop {
 }
 
 impl TaskLoop {
+    fn skip(&mut self) {
+        match self {
+            Self::Spout(task) => task.skip(),
+            Self::Bolt(task) => task.skip(),
+        }
+    }
+
     fn start(self, executors: &TaskSpawner) {
         match self {
             Self::Spout(task) => executors.spawn(Job::Vital("spout task"), task.run()),
@@ -97,6 +129,7 @@ struct Parts<'a> {
     wiring: &'a Wiring<'a>,
     task: &'a PlannedTask,
     mailboxes: &'a BTreeMap<TaskId, Arc<Mailbox>>,
+    ways: AckWays,
 }
 
 impl Parts<'_> {
@@ -127,10 +160,13 @@ impl Parts<'_> {
             hours: Hours::default(),
         };
         let output = self.output(&housing);
-        let task = match role {
+        let mut task = match role {
             Role::Spout => TaskLoop::Spout(Box::new(SpoutTask::new(housing, output))),
             Role::Bolt => TaskLoop::Bolt(Box::new(BoltTask::new(housing, output))),
         };
+        if self.wiring.ended.contains(&self.task.id) {
+            task.skip();
+        }
         (handle, task)
     }
 
@@ -184,8 +220,7 @@ impl Parts<'_> {
         let runs = Runs::new(plan.settings.max_spout_pending);
         let routes = Routes::new(self.task.id, streams, lanes, budget, runs, waiter.clone());
         let sums = EdgeSums::new(self.task.id, self.wiring.view.clone());
-        let tracking = plan.settings.guarantee == Guarantee::AtLeastOnce;
-        let ways = if tracking { self.ack_ways() } else { Vec::new() };
+        let ways = Arc::clone(&self.ways);
         let reporter = housing.context.reporter.clone();
         let tasks = Arc::clone(&housing.context.tasks);
         Output::new(routes, sums, ways, Arc::clone(&housing.counters), reporter, tasks, waiter)
@@ -212,21 +247,6 @@ impl Parts<'_> {
             Some(mailbox) => Destination::Local(Arc::clone(mailbox)),
             None => Destination::Remote(task.worker, self.link(task.worker)),
         }
-    }
-
-    fn ack_ways(&self) -> Vec<(TaskId, AckWay)> {
-        let plan = self.wiring.plan;
-        let spouts =
-            plan.tasks.iter().filter(|task| plan.component(task.component).role == Role::Spout);
-        spouts
-            .map(|task| {
-                let way = match self.mailboxes.get(&task.id) {
-                    Some(mailbox) => AckWay::Local(Arc::clone(mailbox)),
-                    None => AckWay::Remote(self.link(task.worker)),
-                };
-                (task.id, way)
-            })
-            .collect()
     }
 
     fn link(&self, slot: WorkerSlot) -> Arc<dyn RemoteLink> {

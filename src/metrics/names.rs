@@ -79,6 +79,8 @@ reasons! {
         Malformed = "malformed",
         /// A tuple for a worker that is gone; its root fails.
         WorkerGone = "worker_gone",
+        /// A tuple that a task emitted once more that had ended, in a worker that was replaced.
+        AfterEnd = "after_end",
         /// A tuple that is larger than a link takes.
         TooLarge = "too_large",
         /// A tuple for an input that was full, with `on_full = "drop_newest"`.

@@ -71,7 +71,7 @@ counters! {
     acked,
     /// Bolts: tuples failed. Spouts: roots failed.
     failed,
-    /// Spouts: emissions that were given out again.
+    /// Messages of spouts, and final results of bolts, that were given out again.
     replayed,
     /// Spouts: messages put aside because their retries were spent.
     dead_letters,
@@ -81,7 +81,7 @@ counters! {
     restarts,
     /// Errors that the component reported.
     errors,
-    /// Gauge: roots open (spouts) or tuples held (bolts).
+    /// Gauge: roots open (spouts, and bolts with final results) and tuples held (bolts).
     pending,
     /// Gauge: bytes waiting in the mailbox.
     queued_bytes,

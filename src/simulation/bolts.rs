@@ -192,6 +192,17 @@ impl Bolt for NativeBolt {
         Ok(Progress::Done)
     }
 
+    fn end(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
+        let place = self.place();
+        let of = (place.component.as_str(), place.task, place.slot);
+        let finals = lock(&self.stage).finished(of);
+        for (message, number) in finals {
+            out.emit([message, number].map(|value| Value::Int(value as i64)))
+                .map_err(|error| ComponentError::give_up(error.to_string()))?;
+        }
+        Ok(Progress::Done)
+    }
+
     fn held(&self) -> usize {
         self.held.len()
     }

@@ -43,6 +43,8 @@ pub(super) enum Moment {
     Batch,
     /// It has said hello on a new connection. Its successor may do so before that hello comes.
     Hello,
+    /// It is told that every message is done: final results follow.
+    End,
 }
 
 /// Draws the faults of a run.
@@ -53,7 +55,7 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
         let at = Timestamp(0) + BEGIN + TROUBLE.saturating_sub(BEGIN).mul_f64(share);
         let slot = WorkerSlot(dice.u16(..scenario.plan.settings.workers));
         let span = |dice: &mut fastrand::Rng, most: u64| Duration::from_millis(dice.u64(1..most));
-        let fault = match dice.u32(..17) {
+        let fault = match dice.u32(..19) {
             0..3 => Fault::Kill(slot),
             3 => Fault::Freeze(slot, span(dice, 8_000)),
             4..6 => Fault::Cut(dice.usize(..16)),
@@ -63,6 +65,7 @@ pub(super) fn plan(scenario: &Scenario, dice: &mut fastrand::Rng, queue: &mut Qu
             11..13 => Fault::Delay(span(dice, 400)),
             13..15 => Fault::Ambush(slot, Moment::Batch, span(dice, 60)),
             15 => Fault::Ambush(slot, Moment::Hello, span(dice, 60)),
+            16..18 => Fault::Ambush(slot, Moment::End, span(dice, 60)),
             _ => Fault::StartAgain,
         };
         queue.put(at, Event::Fault(fault));

@@ -48,6 +48,11 @@ impl World {
                 let wanted = self.wanted();
                 lock(&self.stage).oracle.check_end(&wanted);
             }
+            // Final results that were on their way from a worker that was lost.
+            Finish::MemoryLost(_) if lock(&self.stage).seen.deaths > 0 => {
+                let wanted = self.wanted();
+                lock(&self.stage).oracle.check_end(&wanted);
+            }
             Finish::Failed { reason, .. } if self.may_fail(reason) => {}
             other => self.violated(format!("the run ended so: {other:?}")),
         }
@@ -61,7 +66,6 @@ impl World {
         small_budget && reason.contains("(restarted ")
             || deaths > u64::from(self.scenario.plan.settings.worker_restart.max)
                 && reason.contains("ended too often")
-            || deaths > 0 && reason.contains("while final results were on their way")
     }
 
     pub(super) fn check_restarts(&self) {

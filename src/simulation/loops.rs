@@ -1,10 +1,12 @@
 //! What the threads of a worker do in the world: tasks' loops, links' loops, children.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::base::WorkerSlot;
 use crate::control::FromWorker;
 use crate::executor::simulated::Step;
+use crate::metrics::FailReason;
 use crate::multilang;
 use crate::transport::TransportEvent;
 use crate::transport::simulated::{Answers, Parcel};
@@ -42,6 +44,8 @@ impl World {
         let task = &mut self.worker(life).tasks[place];
         task.called = false;
         let step = task.engine.step(rung, now);
+        let timed_out = &task.engine.handle.counters.failed_by[FailReason::TimedOut as usize];
+        let timed_out = timed_out.load(Relaxed) > 0;
         task.ticket += 1;
         let ticket = task.ticket;
         match step {
@@ -58,6 +62,9 @@ impl World {
             Step::Over => task.over = true,
         }
         self.adopt(life);
+        if self.scenario.patient && timed_out {
+            self.violated("something was lost, and only its time-out told".to_owned());
+        }
     }
 
     fn is_slow(&self, life: Life, place: usize) -> bool {
@@ -207,16 +214,18 @@ impl World {
     }
 
     /// A worker that was waited for is killed, and what is put on wires from now on comes late.
-    fn spring(&mut self, slot: WorkerSlot, moment: Moment) {
+    pub(super) fn spring(&mut self, slot: WorkerSlot, moment: Moment) {
         let Some(&(awaited, span)) = self.ambushes.get(&slot) else { return };
         let early = moment == Moment::Batch && self.dice.bool();
-        if awaited != moment || early || lock(&self.stage).is_calm() {
+        let at_end = moment == Moment::End;
+        if awaited != moment || early || lock(&self.stage).is_calm() && !at_end {
             return;
         }
         self.ambushes.remove(&slot);
         lock(&self.stage).seen.ambushes += 1;
         self.slow_until = self.slow_until.max(self.now + span);
-        self.queue.put(self.now, Event::Fault(Fault::Kill(slot)));
+        let at = if at_end { self.soon(0, 60_000) } else { self.now };
+        self.queue.put(at, Event::Fault(Fault::Kill(slot)));
     }
 
     /// All connections that a worker has made break.

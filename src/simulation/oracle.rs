@@ -51,7 +51,12 @@ pub(super) struct Oracle {
     /// The last tuple by consuming task, the life of its worker, and producing task.
     last: HashMap<(TaskId, u32, TaskId), u64>,
     tuples: u64,
+    /// The final results that a task has emitted, by the life of its worker.
+    finals: BTreeMap<TaskId, BTreeMap<u32, Vec<u64>>>,
 }
+
+/// The number of the first final result, far behind all messages.
+const FIRST_FINAL: u64 = 1 << 40;
 
 impl Oracle {
     pub(super) fn violated(&mut self, text: String) {
@@ -67,6 +72,25 @@ impl Oracle {
     /// A spout gives a message out.
     pub(super) fn emitted(&mut self, message: u64) {
         self.messages.entry(message).or_default().emitted += 1;
+    }
+
+    /// A bolt's task is about to emit so many final results, which are messages of their own.
+    pub(super) fn finished(&mut self, task: TaskId, life: u32, count: u64) -> Vec<u64> {
+        let messages: Vec<_> = (0..count).map(|_| FIRST_FINAL + self.number()).collect();
+        for message in &messages {
+            self.emitted(*message);
+        }
+        // The engine gives them out again without a word.
+        self.reborn(&messages);
+        self.finals.entry(task).or_default().entry(life).or_default().extend(&messages);
+        messages
+    }
+
+    /// Whether all final results of a task have come to a sink: those of its last life, or of an earlier
+    /// one, after which there are none.
+    fn are_there(&self, lives: &BTreeMap<u32, Vec<u64>>) -> bool {
+        let mut lives = lives.values();
+        lives.any(|finals| finals.iter().all(|message| self.messages[message].sunk))
     }
 
     /// A spout's new life has begun.
@@ -169,6 +193,7 @@ impl Oracle {
     /// The run is started again: what came before orders nothing any more.
     pub(super) fn begin_anew(&mut self) {
         self.last.clear();
+        self.finals.clear();
     }
 
     /// A spout hears that a message is done.
@@ -211,6 +236,11 @@ impl Oracle {
             wanted.iter().copied().filter(|message| !self.is_done(*message)).collect();
         if !forgotten.is_empty() {
             self.violated(format!("messages {forgotten:?} were forgotten"));
+        }
+        let lost: Vec<_> = self.finals.iter().filter(|(_, lives)| !self.are_there(lives)).collect();
+        if !lost.is_empty() {
+            let text = format!("final results are lost, by task and life: {lost:?}");
+            self.violated(text);
         }
     }
 

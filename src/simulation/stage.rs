@@ -58,6 +58,8 @@ pub(super) struct Stage {
     pub(super) copies: HashMap<String, u64>,
     /// The component of each spout task.
     pub(super) spouts: HashMap<TaskId, String>,
+    /// The component of each task.
+    pub(super) components: HashMap<TaskId, String>,
     /// How many messages each spout task has.
     pub(super) messages: u64,
     pub(super) lives: HashMap<WorkerSlot, u32>,
@@ -101,6 +103,8 @@ pub(super) struct Seen {
     /// Runs that were started again by another supervisor.
     pub(super) started_again: u64,
     pub(super) forgotten: u64,
+    /// Final results that were emitted.
+    pub(super) finals: u64,
 }
 
 pub(super) type Shared = Arc<Mutex<Stage>>;
@@ -186,8 +190,8 @@ impl Stage {
             other => other.to_json().parse().expect("values are numbers"),
         };
         let both = (number(0), number(1));
-        let spout = tuple.anchors.first().map(|anchor| self.spouts[&anchor.spout].clone());
-        let copies = spout.map_or(0, |spout| self.copies[&spout]);
+        let from = tuple.anchors.first().map(|anchor| &self.components[&anchor.spout]);
+        let copies = from.map_or(0, |component| self.copies[component]);
         let life = self.lives[&slot];
         self.oracle.executed(task, life, tuple, both, copies);
         self.say(|| format!("task {task} gets tuple {} of message {}", both.1, both.0));
@@ -222,6 +226,16 @@ impl Stage {
             let text = format!("message {message} timed out, though {tasks:?} are congested");
             self.oracle.violated(text);
         }
+    }
+
+    /// A bolt's task is about to emit its final results: message and number of each.
+    pub(super) fn finished(&mut self, place: (&str, TaskId, WorkerSlot)) -> Vec<(u64, u64)> {
+        let (component, task, slot) = place;
+        let count = if self.is_sink(component) { 0 } else { self.dice.u64(..4) };
+        self.seen.finals += count;
+        let messages = self.oracle.finished(task, self.lives[&slot], count);
+        self.say(|| format!("task {task} emits final results {messages:?}"));
+        messages.into_iter().map(|message| (message, self.oracle.number())).collect()
     }
 
     pub(super) fn is_sink(&self, component: &str) -> bool {

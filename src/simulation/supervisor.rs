@@ -20,6 +20,7 @@ use crate::worker::{Outlet, REPORT_EVERY, report, run_state};
 
 use super::bolts::{Child, Native};
 use super::books::{Books, Life};
+use super::faults::Moment;
 use super::queue::Event;
 use super::spouts::{ChildSource, NativeSource};
 use super::stage::lock;
@@ -233,9 +234,9 @@ impl World {
         self.say(|| format!("worker {} hears {message:?}", life.0));
         let Some(worker) = self.workers.get_mut(&life.0) else { return };
         match message {
-            ToWorker::Begin { workers, incarnations, producing, paused } => {
+            ToWorker::Begin { workers, incarnations, producing, paused, ended } => {
                 worker.incarnations = incarnations;
-                self.begin(life, &workers, (producing, paused));
+                self.begin(life, &workers, (producing, paused), ended);
             }
             ToWorker::PeerLost { slot, successor } => {
                 worker.node.remove_peer(slot);
@@ -264,7 +265,10 @@ impl World {
             }
             ToWorker::ShowStacks { task } => order(worker, task, &Control::ShowStacks),
             ToWorker::Restart { task, reason } => order(worker, task, &Control::Restart(reason)),
-            ToWorker::End => order_all(worker, &Control::End),
+            ToWorker::End => {
+                order_all(worker, &Control::End);
+                self.spring(life.0, Moment::End);
+            }
             ToWorker::Exit => {
                 self.report(life);
                 self.die(life, "leaves");
@@ -291,7 +295,13 @@ impl World {
         }
     }
 
-    fn begin(&mut self, life: Life, workers: &[WorkerAddress], (producing, paused): (bool, bool)) {
+    fn begin(
+        &mut self,
+        life: Life,
+        workers: &[WorkerAddress],
+        (producing, paused): (bool, bool),
+        ended: Vec<TaskId>,
+    ) {
         for address in workers {
             self.set_peer(life, address);
         }
@@ -319,6 +329,7 @@ impl World {
             plan: &plan,
             slot: life.0,
             restarted: life.1 > 0,
+            ended: ended.into_iter().collect(),
             registry: Arc::new(registry.bolt::<Native>().bolt::<Child>()),
             shop,
             links: ways.collect::<BTreeMap<_, _>>(),

@@ -101,6 +101,8 @@ pub(super) fn run(seed: u64, traced: bool) -> Result<Outcome, Failure> {
 impl World {
     fn stage(seed: u64, traced: bool, scenario: &Scenario) -> Stage {
         let spouts = scenario.plan.tasks.iter().filter(|task| scenario.is_spout(task.id));
+        let components = scenario.plan.tasks.iter();
+        let components = components.map(|task| (task.id, scenario.component_of(task.id)));
         Stage {
             oracle: Oracle::default(),
             dice: fastrand::Rng::with_seed(seed ^ 0x5eed),
@@ -108,6 +110,7 @@ impl World {
             calm: Timestamp(0) + TROUBLE,
             copies: scenario.copies.clone(),
             spouts: spouts.map(|task| (task.id, scenario.component_of(task.id))).collect(),
+            components: components.collect(),
             messages: scenario.messages,
             lives: HashMap::new(),
             given: HashMap::new(),

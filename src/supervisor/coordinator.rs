@@ -278,8 +278,13 @@ impl Coordinator {
             let address = address.clone();
             self.slots[slot.index()].begin(address, now);
             let paused = self.pause.is_on();
-            let begin = ToWorker::Begin { workers, incarnations, producing, paused };
+            let here = self.plan.tasks_on(slot).map(|task| task.id);
+            let ended = here.filter(|task| self.has_ended(*task)).collect();
+            let begin = ToWorker::Begin { workers, incarnations, producing, paused, ended };
             effects.push(Effect::Send(slot, begin));
+            if self.phase == Phase::Ending {
+                effects.push(Effect::Send(slot, ToWorker::End));
+            }
             if !self.congested.is_empty() {
                 let tasks = self.congested.clone();
                 effects.push(Effect::Send(slot, ToWorker::Congested { tasks }));
@@ -310,19 +315,9 @@ impl Coordinator {
         jitter: f64,
         effects: &mut Vec<Effect>,
     ) {
-        match self.phase {
-            Phase::Leaving => {
-                self.slots[slot.index()].stage = Stage::Exited;
-                return;
-            }
-            Phase::Ending => {
-                let reason = format!(
-                    "worker {slot} was lost ({how}) while final results were on their way: \
-                     some may be missing"
-                );
-                return self.finish(Finish::Failed { reason, detail: None }, effects);
-            }
-            _ => {}
+        if self.phase == Phase::Leaving {
+            self.slots[slot.index()].stage = Stage::Exited;
+            return;
         }
         if let Some(task) = self.lost_stdin(slot) {
             let reason = format!(
@@ -354,6 +349,9 @@ impl Coordinator {
 
     /// A task of that worker that reads standard input and may not have finished all of it.
     fn lost_stdin(&self, slot: WorkerSlot) -> Option<TaskId> {
+        if self.phase >= Phase::Ending {
+            return None;
+        }
         let reads = |task: &&crate::topology::PlannedTask| {
             self.plan.component(task.component).kind == "stdin"
                 && self.tasks.get(task.id).is_some_and(|record| record.state < RunState::Drained)
@@ -362,13 +360,22 @@ impl Coordinator {
     }
 
     fn held_memory(&self, task: TaskId) -> bool {
-        let Some(record) = self.tasks.get(task) else {
+        let Some(record) = self.tasks.get(task).filter(|record| !record.has_ended) else {
             return false;
         };
         let planned = self.plan.task(task).map(|task| self.plan.component(task.component));
         let keeps = planned.is_some_and(|component| component.keeps_memory);
         // The last report is up to a period old: a task that was at work is taken to have had input.
-        record.now.keeps_memory > 0 || keeps && record.state > RunState::Starting
+        // At the end a bolt holds nothing but final results that are not done.
+        let finals = planned.is_some_and(|component| component.role == Role::Bolt)
+            && self.phase == Phase::Ending
+            && record.now.pending > 0;
+        record.now.keeps_memory > 0 || finals || keeps && record.state > RunState::Starting
+    }
+
+    /// Whether a task has ended, in this life of its worker or an earlier one.
+    fn has_ended(&self, task: TaskId) -> bool {
+        self.tasks.get(task).is_some_and(|record| record.has_ended)
     }
 
     fn lose_memory(&mut self, task: TaskId, effects: &mut Vec<Effect>) {

@@ -13,6 +13,8 @@ use super::event::{ComponentCounts, TaskTime, Totals};
 #[derive(Clone, Debug)]
 pub(super) struct TaskRecord {
     pub(super) state: RunState,
+    /// It had come to its end, in this life of its worker or an earlier one.
+    pub(super) has_ended: bool,
     /// Counters of earlier lives of its worker.
     earlier: TaskSnapshot,
     pub(super) now: TaskSnapshot,
@@ -29,6 +31,7 @@ impl TaskLedger {
     pub(super) fn new(plan: &Plan) -> Self {
         let record = || TaskRecord {
             state: RunState::Starting,
+            has_ended: false,
             earlier: TaskSnapshot::default(),
             now: TaskSnapshot::default(),
             congested: false,
@@ -44,6 +47,7 @@ impl TaskLedger {
     pub(super) fn set_state(&mut self, task: TaskId, state: RunState) {
         if let Some(record) = self.0.get_mut(&task) {
             record.state = state;
+            record.has_ended |= state == RunState::Ended;
         }
     }
 

@@ -71,6 +71,7 @@ impl Tuple {
     }
 
     /// About how many bytes the tuple takes in a queue.
+    #[inline]
     pub fn weight(&self) -> usize {
         let inline = size_of::<Self>();
         inline

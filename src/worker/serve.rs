@@ -150,9 +150,9 @@ async fn serve(
     let (slot, incarnation) = (options.slot, options.incarnation);
     let address = WorkerAddress { slot, incarnation, boot, endpoint };
     sender.send(&FromWorker::Hello { version: CONTROL_VERSION, address }).await?;
-    let (workers, incarnations, producing, paused) = match control.next().await? {
-        Some(ToWorker::Begin { workers, incarnations, producing, paused }) => {
-            (workers, incarnations, producing, paused)
+    let (workers, incarnations, producing, paused, ended) = match control.next().await? {
+        Some(ToWorker::Begin { workers, incarnations, producing, paused, ended }) => {
+            (workers, incarnations, producing, paused, ended)
         }
         Some(ToWorker::Exit) => return Ok(()),
         _ => return Err(WorkerError::SupervisorGone),
@@ -183,7 +183,7 @@ async fn serve(
         congestion,
         events: task_events,
     };
-    worker.start(options, registry, shop, runtimes.io(), &executors);
+    worker.start(options, registry, shop, ended, (runtimes.io(), &executors));
     inbox.set_tasks(&worker.tasks);
     if paused {
         worker.order_all(&Control::Pause);
@@ -219,8 +219,8 @@ impl Worker {
         options: &WorkerOptions,
         registry: Registry,
         shop: Workshop,
-        io: Spawner,
-        executors: &TaskSpawner,
+        ended: Vec<TaskId>,
+        (io, executors): (Spawner, &TaskSpawner),
     ) {
         let uplink = self.uplink.clone();
         let make_report = |_: &str, task: TaskId| -> Arc<dyn Report> { uplink.task(task) };
@@ -230,6 +230,7 @@ impl Worker {
             restarted: options.incarnation > Incarnation(0),
             registry: Arc::new(registry),
             shop,
+            ended: ended.into_iter().collect(),
             links: self.links(),
             view: WorkerView::new(self.incarnations.iter().copied()),
             run_dir: options.run_dir.clone(),

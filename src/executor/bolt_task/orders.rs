@@ -15,16 +15,13 @@ impl BoltTask {
             match control {
                 Control::PeerLost(slot, view) => self.output.peer_lost(slot, view),
                 Control::PeerReplaced(slot) => self.output.peer_replaced(slot),
+                Control::Pause => self.output.pause(),
                 Control::Resume => self.resume(),
                 Control::ShowStacks => self.show_stacks(),
                 Control::Restart(reason) if matches!(self.life, Life::Open(..)) => {
                     self.failed(ComponentError::restart(reason), now());
                 }
-                Control::Restart(_)
-                | Control::Activate
-                | Control::StopInput
-                | Control::Pause
-                | Control::End => {}
+                Control::Restart(_) | Control::Activate | Control::StopInput | Control::End => {}
             }
         }
     }
@@ -32,6 +29,7 @@ impl BoltTask {
     /// The run goes on after a pause.
     fn resume(&mut self) {
         self.restarts.renew();
+        self.output.resume(now());
         if matches!(self.life, Life::Halted) {
             self.life = Life::Due(Timestamp::default());
             let working = self.stage == Stage::Working;
@@ -52,11 +50,13 @@ impl BoltTask {
 
     pub(in super::super) fn show_backlog(&self) {
         let status = &self.housing.status;
+        let finals = self.output.open_finals() as u64;
+        let counters = &self.housing.counters;
         let Life::Open(bolt, _) = &self.life else {
+            counters.pending.store(finals, Relaxed);
             return status.is_up.store(false, Relaxed);
         };
-        let counters = &self.housing.counters;
-        counters.pending.store(bolt.held() as u64, Relaxed);
+        counters.pending.store(bolt.held() as u64 + finals, Relaxed);
         counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
         if self.taken.len() == 0 {
             let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ack::{AckBatch, Settled, Touched};
+use crate::ack::{AckBatch, Settled};
 use crate::base::{RootId, Timestamp, show_duration, unix_millis};
 use crate::component::{Level, Replay, Spout};
 use crate::dead_letter::Moment;
@@ -27,20 +27,12 @@ impl SpoutTask {
     }
 
     fn take_ack_batch(&mut self, batch: AckBatch, now: Timestamp) {
-        let view = self.output.view();
-        let replaced = if view.is_same(&batch.view) {
-            Touched::default()
-        } else {
-            view.replaced_since(&batch.view)
-        };
+        let replaced = self.output.view().replaced_since(&batch.view);
         let mut unknown = 0;
         for ack in &batch.acks {
-            match self.ledger.ack(ack) {
+            match self.ledger.ack(ack, replaced) {
                 Settled::Done(kept) => self.complete(kept, now),
-                Settled::Open if ack.touched.meets(replaced) => {
-                    let kept = self.ledger.fail(ack.root).expect("the root was open just now");
-                    self.give_again(kept, WORKER_LOST, now);
-                }
+                Settled::Lost(kept) => self.give_again(kept, WORKER_LOST, now),
                 Settled::Open => {}
                 Settled::Unknown => unknown += 1,
             }

@@ -43,7 +43,10 @@ impl SpoutTask {
         }
         if self.stage == Stage::Closed && self.output.is_clear() {
             self.housing.enter(TaskState::Ended);
-            return Step::Over;
+            if self.housing.is_alone() {
+                return Step::Over;
+            }
+            self.life = Life::Over;
         }
         Step::Wait(self.deadline())
     }

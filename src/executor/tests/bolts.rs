@@ -11,10 +11,10 @@ use crate::tuple::{Anchor, Anchors, Tuple, Value};
 use super::super::bolt_task::BoltTask;
 use super::rig::*;
 
-type Outcome = Result<(), ComponentError>;
+pub(super) type Outcome = Result<(), ComponentError>;
 
 /// What a test's bolt does; the rest does nothing.
-trait Part: Send {
+pub(super) trait Part: Send {
     fn open(&mut self, _: &Context) -> Outcome {
         Ok(())
     }
@@ -38,7 +38,7 @@ trait Part: Send {
     }
 }
 
-struct Made<P>(P);
+pub(super) struct Made<P>(pub(super) P);
 
 impl<P: Part> Bolt for Made<P> {
     fn open(&mut self, context: &Arc<Context>, _: &mut Collector<'_>) -> Outcome {
@@ -77,7 +77,7 @@ impl<P: Part> Bolt for Made<P> {
 }
 
 /// Turns a task as its loop would, until it waits.
-fn until_it_waits(task: &mut BoltTask) {
+pub(super) fn until_it_waits(task: &mut BoltTask) {
     task.obey();
     while task.turn(now()) {}
 }

@@ -1,7 +1,7 @@
 //! A task with a mailbox, and what surrounds it: its consumer, and the spout that it acks to, are
 //! mailboxes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -16,7 +16,7 @@ use crate::base::{
 };
 use crate::component::{Bolt, Component, Context, Level, Report, Reporter, Spout, StreamDecl};
 use crate::grouping::{Chooser, Grouping, GroupingName, Target};
-use crate::metrics::{TaskCounters, UserMetrics};
+use crate::metrics::{FailReason, TaskCounters, UserMetrics};
 use crate::topology::{Guarantee, LinkKind, OnFull, RestartPolicy, RetryPolicy, Settings, Then};
 use crate::tuple::{Anchor, Tuple, Value};
 
@@ -232,10 +232,10 @@ impl Rig {
         Output::new(
             Routes::new(TASK, streams, vec![lane], self.budget, Runs::new(1), waiter.clone()),
             EdgeSums::new(TASK, WorkerView::new([Incarnation(0)])),
-            vec![
+            Arc::new(BTreeMap::from([
                 (PRODUCER, AckWay::Local(Arc::clone(&self.acks))),
                 (TASK, AckWay::Local(Arc::clone(&self.mailbox))),
-            ],
+            ])),
             Arc::clone(&housing.counters),
             self.reporter(),
             Arc::new(vec![(to, "sink".to_owned())]),
@@ -255,13 +255,7 @@ impl Rig {
 
     /// Takes all that has come to the consumer; how many tuples that were.
     pub(super) fn consume(&self) -> usize {
-        let mut count = 0;
-        while let Some(delivery) = self.consumer.take() {
-            if let Delivery::Tuples(tuples) = delivery {
-                count += tuples.len();
-            }
-        }
-        count
+        taken(self).len()
     }
 
     pub(super) fn acked(&self) -> Vec<AckBatch> {
@@ -288,6 +282,38 @@ pub(super) fn tuple(value: Value) -> Tuple {
     let root = RootId(fastrand::u64(..));
     tuple.anchors.push(Anchor { root, edge: EdgeId::random(), spout: PRODUCER });
     tuple
+}
+
+/// Takes the tuples that have come to the consumer.
+pub(super) fn taken(rig: &Rig) -> Vec<Tuple> {
+    let mut tuples = Vec::new();
+    while let Some(delivery) = rig.consumer.take() {
+        if let Delivery::Tuples(taken) = delivery {
+            tuples.extend(taken);
+        }
+    }
+    tuples
+}
+
+/// What a bolt says of tuples.
+pub(super) fn say(rig: &Rig, tuples: &[Tuple], fail: Option<FailReason>) {
+    let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
+    for tuple in tuples {
+        match fail {
+            Some(reason) => sums.fail(&tuple.anchors, reason, "no"),
+            None => sums.ack(&tuple.anchors),
+        }
+    }
+    for (_, batch) in sums.take() {
+        rig.mailbox.push_acks(batch);
+    }
+}
+
+/// What a bolt says of the tuples that have come to the consumer.
+pub(super) fn answer(rig: &Rig, fail: Option<FailReason>) {
+    let tuples = taken(rig);
+    assert!(!tuples.is_empty(), "nothing came");
+    say(rig, &tuples, fail);
 }
 
 /// A value of about a thousand bytes.

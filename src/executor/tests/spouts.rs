@@ -170,27 +170,6 @@ impl Part for Mortal {
     }
 }
 
-/// What a bolt says of the one tuple that came to the consumer.
-fn answer(rig: &Rig, fail: Option<FailReason>) {
-    let mut tuples = Vec::new();
-    while let Some(delivery) = rig.consumer.take() {
-        if let Delivery::Tuples(taken) = delivery {
-            tuples.extend(taken);
-        }
-    }
-    let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
-    for tuple in &tuples {
-        match fail {
-            Some(reason) => sums.fail(&tuple.anchors, reason, "no"),
-            None => sums.ack(&tuple.anchors),
-        }
-    }
-    assert!(!tuples.is_empty(), "nothing came");
-    for (_, batch) in sums.take() {
-        rig.mailbox.push_acks(batch);
-    }
-}
-
 #[test]
 fn a_dead_spout_is_waited_for_although_replays_are_due() {
     let rig = Rig { surroundings: Arc::default(), ..Rig::new() };

@@ -96,6 +96,7 @@ fn must_have_seen_everything(outcomes: &[Outcome]) {
         ("tuples that kill", total(outcomes, |seen| seen.poisoned)),
         ("dead letters", total(outcomes, |seen| seen.letters)),
         ("pauses", total(outcomes, |seen| seen.pauses)),
+        ("final results", total(outcomes, |seen| seen.finals)),
         ("runs that were started again", total(outcomes, |seen| seen.started_again)),
     ];
     let never: Vec<_> = seen.iter().filter(|(_, count)| *count == 0).collect();

@@ -1,0 +1,215 @@
+//! The final results of a bolt task. They come after every message is done, so nothing in the run would
+//! give them out again: each is a root of the task's own, kept here until its tree is done.
+
+use crate::ack::{AckBatch, Ledger, Settled, Touched};
+use crate::base::{TaskId, Timestamp};
+use crate::component::{Emission, EmitError, Level, MessageId, Tasks};
+use crate::metrics::{DropReason, FailReason, TaskCounters};
+use crate::topology::RetryPolicy;
+
+use super::emit::Output;
+use super::housing::Housing;
+use super::pause::sooner;
+use super::replay::{Fate, Kept, Replays};
+use super::tracked::Sending;
+
+/// The final results that are on their way, or are to be given out again.
+pub(crate) struct Finals {
+    task: TaskId,
+    ledger: Ledger<Kept>,
+    replays: Replays,
+    /// How many may be.
+    max: usize,
+    acks: Vec<AckBatch>,
+    /// People know that one was refused.
+    told: bool,
+}
+
+/// Why a final result is to be given out again, and where it failed.
+type Failure<'a> = (FailReason, Option<TaskId>, &'a str);
+
+const WORKER_LOST: Failure<'static> = (FailReason::WorkerLost, None, "a worker was lost");
+
+impl Finals {
+    fn new(housing: &Housing) -> Self {
+        let retry = RetryPolicy { max: None, dead_letter: None, ..housing.retry.clone() };
+        Self {
+            task: housing.context.task,
+            ledger: Ledger::new(fastrand::u32(..)),
+            replays: Replays::new(retry),
+            max: housing.shop.settings.max_spout_pending,
+            acks: Vec::new(),
+            told: false,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.ledger.len() + self.replays.len()
+    }
+
+    /// Whether more may be given out.
+    pub(crate) fn has_room(&self) -> bool {
+        self.len() < self.max
+    }
+}
+
+impl Output {
+    /// From here on what is emitted and anchored to nothing is a final result.
+    pub(crate) fn track_finals(&mut self, housing: &Housing) {
+        if self.finals.is_none() {
+            self.finals = Some(Box::new(Finals::new(housing)));
+        }
+    }
+
+    /// The run is paused.
+    pub(crate) fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// The run goes on. The time of the pause counts for no final result.
+    pub(crate) fn resume(&mut self, now: Timestamp) {
+        self.paused = false;
+        if let Some(finals) = &mut self.finals {
+            finals.ledger.reset_timeouts(now);
+        }
+    }
+
+    /// How many final results are not done.
+    pub(crate) fn open_finals(&self) -> usize {
+        self.finals.as_ref().map_or(0, |finals| finals.len())
+    }
+
+    /// When there is next something to do about one.
+    pub(crate) fn finals_due(&self, housing: &Housing) -> Option<Timestamp> {
+        let finals = self.finals.as_ref().filter(|_| !self.paused)?;
+        let replay = finals.replays.next_due().filter(|_| self.routes.have_room());
+        sooner(finals.ledger.next_due(housing.context.message_timeout), replay)
+    }
+
+    /// Whether an emission is one.
+    pub(super) fn is_final(&self, emission: &Emission<'_>) -> bool {
+        self.finals.is_some() && emission.anchors.iter().all(|anchors| anchors.is_empty())
+    }
+
+    /// Gives out a final result.
+    #[cold]
+    pub(super) fn emit_final(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
+        let Emission { stream, direct, values, flags, tasks, .. } = emission;
+        let kept = Kept::fresh(MessageId(0), (stream, direct), values, self.turn_at, 0);
+        self.send_final(Kept { flags, ..kept }, tasks)
+    }
+
+    fn send_final(&mut self, kept: Kept, tasks: Tasks<'_>) -> Result<(), EmitError> {
+        let Some(mut finals) = self.finals.take() else { return Ok(()) };
+        let at = self.turn_at;
+        let sending = self.send_root(finals.task, &mut finals.ledger, kept, at, tasks);
+        self.finals = Some(finals);
+        if let Sending::Shed(kept, task) = sending? {
+            let text = self.shed_at(task);
+            self.final_failed(*kept, (FailReason::Shed, Some(task), &text));
+        }
+        Ok(())
+    }
+
+    /// Takes acks, times out, and gives out again what has failed.
+    pub(crate) fn settle_finals(&mut self, housing: &Housing, now: Timestamp) {
+        if self.finals.is_none() {
+            return;
+        }
+        self.take_final_acks(housing, now);
+        self.time_out_finals(housing, now);
+        while !self.paused && self.routes.have_room() {
+            let Some(kept) = self.finals.as_mut().and_then(|finals| finals.replays.due(now)) else {
+                break;
+            };
+            TaskCounters::add(&self.counters.replayed, 1);
+            if let Err(error) = self.send_final(kept, Tasks::Any) {
+                let text = format!("a final result could not be given out again: {error}");
+                self.reporter.error(&text, None);
+            }
+        }
+    }
+
+    fn take_final_acks(&mut self, housing: &Housing, now: Timestamp) {
+        let Some(finals) = &mut self.finals else { return };
+        let mut batches = std::mem::take(&mut finals.acks);
+        housing.mailbox.take_acks(&mut batches);
+        for batch in batches.drain(..) {
+            self.take_final_batch(batch, now);
+        }
+        if let Some(finals) = &mut self.finals {
+            finals.acks = batches;
+        }
+    }
+
+    fn take_final_batch(&mut self, batch: AckBatch, now: Timestamp) {
+        let replaced = self.view().replaced_since(&batch.view);
+        let Some(finals) = &mut self.finals else { return };
+        let (mut lost, mut failed, mut unknown) = (Vec::new(), Vec::new(), 0);
+        for ack in &batch.acks {
+            match finals.ledger.ack(ack, replaced) {
+                Settled::Done(_) | Settled::Open => {}
+                Settled::Lost(kept) => lost.push(kept),
+                Settled::Unknown => unknown += 1,
+            }
+        }
+        for fail in batch.fails {
+            match finals.ledger.fail(fail.root) {
+                Some(kept) => failed.push((kept, fail)),
+                None => unknown += 1,
+            }
+        }
+        for root in batch.resets {
+            unknown += u64::from(!finals.ledger.reset_timeout(root, now));
+        }
+        for kept in lost {
+            self.final_failed(kept, WORKER_LOST);
+        }
+        for (kept, fail) in failed {
+            self.final_failed(kept, (fail.reason, Some(fail.task), &fail.message));
+        }
+        if unknown > 0 {
+            self.counters.count_dropped(DropReason::UnknownRoot, unknown);
+        }
+    }
+
+    fn time_out_finals(&mut self, housing: &Housing, now: Timestamp) {
+        let timeout = housing.context.message_timeout;
+        let deferred = self.paused || housing.shop.congestion.meets(&housing.downstream);
+        while let Some(finals) = &mut self.finals
+            && let Some(root) = finals.ledger.due(now, timeout)
+        {
+            if deferred {
+                finals.ledger.reset_timeout(root, now);
+                TaskCounters::add(&self.counters.timeouts_deferred, 1);
+            } else if let Some(kept) = finals.ledger.fail(root) {
+                self.final_failed(kept, (FailReason::TimedOut, None, "not fully acked in time"));
+            }
+        }
+    }
+
+    /// Gives out again what was on its way to a worker that is gone.
+    pub(super) fn finals_lost(&mut self, lost: Touched) {
+        let Some(finals) = &mut self.finals else { return };
+        for (_, kept) in finals.ledger.fail_touched(lost) {
+            self.final_failed(kept, WORKER_LOST);
+        }
+    }
+
+    fn final_failed(&mut self, kept: Kept, (reason, task, message): Failure<'_>) {
+        self.counters.count_failed(reason);
+        let at = self.turn_at;
+        let Some(finals) = &mut self.finals else { return };
+        let fate = finals.replays.failed(kept, reason, at, fastrand::f64());
+        debug_assert_eq!(fate, Fate::Retry, "a final result is never given up");
+        let is_refused = matches!(reason, FailReason::Explicit | FailReason::DiedAlone);
+        if is_refused && !std::mem::replace(&mut finals.told, true) {
+            let place = task.map_or_else(|| "the topology".to_owned(), |task| self.place(task));
+            let why = message.lines().next().unwrap_or_default();
+            let text = format!(
+                "a final result failed in {place}: {why}; it is given out again until it is acked"
+            );
+            self.reporter.log(Level::Warn, &text);
+        }
+    }
+}
