@@ -183,7 +183,7 @@ class Engine:
     def left_over(self) -> List[Process]:
         """Processes that are still there two seconds after the run has ended. They are killed then."""
         deadline = time.monotonic() + LEFTOVERS_WITHIN
-        while (living := self.family.living()) and time.monotonic() < deadline:
+        while ((living := self.family.living()) or self.family.may_grow()) and time.monotonic() < deadline:
             time.sleep(0.02)
         for process in living:
             try:

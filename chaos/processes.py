@@ -4,9 +4,12 @@ A process that has lost its parent is found too. Nothing here signals anybody.
 """
 
 import os
+import time
 from typing import Dict, List, NamedTuple, Optional
 
 MARK = "GALEWIRE_CHAOS_RUN"
+#: A process that has had no environment for so many seconds has none.
+BLANK_FOR = 0.2
 
 
 class Process(NamedTuple):
@@ -23,10 +26,17 @@ class Family:
         self._mark = f"{MARK}={mark}".encode()
         #: What is known of a process: its start, and whether it bears the mark.
         self._known: Dict[int, tuple] = {}
+        #: Processes without any environment, and since when: those that just become another program have none for a moment.
+        self._blank: Dict[tuple, float] = {}
+
+    def may_grow(self) -> bool:
+        """Whether one was seen that may turn out to be of the family."""
+        return any(time.monotonic() - since < BLANK_FOR for since in self._blank.values())
 
     def living(self) -> List[Process]:
         found = []
         known = {}
+        blank = {}
         for name in os.listdir("/proc"):
             if not name.isdigit():
                 continue
@@ -37,17 +47,20 @@ class Family:
             before = self._known.get(pid)
             ours = before[1] if before and before[0] == stat.started else self._bears_mark(pid)
             if ours is None:
+                life = (pid, stat.started)
+                blank[life] = self._blank.get(life, time.monotonic())
                 continue
             known[pid] = (stat.started, ours)
             if ours and stat.state not in "ZX":
                 found.append(Process(pid, stat.started, stat.parent, command(pid)))
-        self._known = known
+        self._known, self._blank = known, blank
         return found
 
     def _bears_mark(self, pid: int) -> Optional[bool]:
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
-                return self._mark in file.read().split(b"\0")
+                environment = file.read()
+                return self._mark in environment.split(b"\0") if environment else None
         except OSError:
             return False
 
