@@ -87,6 +87,10 @@ impl Bolt for Split {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let text = tuple.values[0].as_str().unwrap_or_default();
         for word in text.split_ascii_whitespace() {
@@ -118,6 +122,10 @@ struct Count(HashMap<Text, u64, foldhash::fast::RandomState>);
 impl Bolt for Count {
     fn open(&mut self, _: &Arc<Context>, _: &mut Collector<'_>) -> Result<(), ComponentError> {
         Ok(())
+    }
+
+    fn has_idle_work(&self) -> bool {
+        false
     }
 
     fn execute(&mut self, tuple: Tuple, _: &mut Collector<'_>) -> Result<(), ComponentError> {

@@ -28,6 +28,8 @@ struct OpenBatch {
     /// How many sums the batch before this one held.
     before: usize,
     places: Places,
+    /// Each root in it has an edge in it that was sent: by these sums alone no tree is complete.
+    goes_on: bool,
 }
 
 /// Where in the open batch the sums of some roots are: for each value of a root's lowest bits, which are
@@ -63,9 +65,23 @@ impl EdgeSums {
         self.spouts.iter().map(|(_, open)| count(&open.batch)).sum()
     }
 
-    /// XORs an edge into its root: once when it is sent, once when it is acked.
+    /// Whether each root that there are sums of has an edge among them that was sent. Where those tuples
+    /// leave behind these sums, no tree is complete by them: what is said of the tuples comes later.
+    pub fn go_on(&self) -> bool {
+        self.spouts.iter().all(|(_, open)| {
+            let AckBatch { acks, fails, resets, .. } = &open.batch;
+            fails.is_empty() && resets.is_empty() && (open.goes_on || acks.is_empty())
+        })
+    }
+
+    /// XORs an edge that was sent into its root.
     #[inline]
     pub fn add(&mut self, anchor: Anchor, touched: Touched) {
+        self.sum(anchor, touched, true);
+    }
+
+    #[inline]
+    fn sum(&mut self, anchor: Anchor, touched: Touched, was_sent: bool) {
         let open = self.open(anchor.spout);
         let acks = &mut open.batch.acks;
         // The edges of a tuple's children follow each other.
@@ -86,6 +102,7 @@ impl EdgeSums {
         }
         // Beyond what fits another sum stands at the place, and is seen not to be the root's.
         *place = acks.len() as u16;
+        open.goes_on &= was_sent;
         if acks.len() == acks.capacity() {
             grow(acks, open.before);
         }
@@ -96,7 +113,15 @@ impl EdgeSums {
     #[inline]
     pub fn ack(&mut self, anchors: &Anchors) {
         for anchor in anchors {
-            self.add(*anchor, Touched::default());
+            self.sum(*anchor, Touched::default(), false);
+        }
+    }
+
+    /// Acks a tuple that may be one of those that were just sent.
+    pub fn take_back(&mut self, anchors: &Anchors) {
+        self.ack(anchors);
+        for anchor in anchors {
+            self.open(anchor.spout).goes_on = false;
         }
     }
 
@@ -124,6 +149,7 @@ impl EdgeSums {
     pub fn take(&mut self) -> impl Iterator<Item = (TaskId, AckBatch)> {
         self.spouts.iter_mut().filter(|(_, open)| !open.batch.is_empty()).map(|(spout, open)| {
             open.before = open.batch.acks.len();
+            open.goes_on = true;
             let next = AckBatch::new(open.batch.view.clone());
             (*spout, std::mem::replace(&mut open.batch, next))
         })
@@ -152,7 +178,7 @@ impl EdgeSums {
         let place = place.unwrap_or_else(|| {
             let batch = AckBatch::new(self.view.clone());
             let places = Places(Box::new([0; Places::COUNT]));
-            self.spouts.push((spout, OpenBatch { batch, before: 0, places }));
+            self.spouts.push((spout, OpenBatch { batch, before: 0, places, goes_on: true }));
             self.spouts.len() - 1
         });
         &mut self.spouts[place].1
@@ -217,6 +243,28 @@ mod tests {
             }
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn sums_go_on_where_each_root_has_an_edge_that_was_sent() {
+        let mut sums = EdgeSums::new(TaskId(2), WorkerView::new([Incarnation(0)]));
+        let (parent, child) = (Anchors::one(anchor(1, 5)), anchor(1, 6));
+        assert!(sums.go_on());
+        sums.add(child, Touched::default());
+        sums.ack(&parent);
+        assert!(sums.go_on());
+        // The child is taken back: the tree is complete.
+        sums.take_back(&Anchors::one(child));
+        assert!(!sums.go_on());
+        assert_eq!(sums.take().count(), 1);
+        // A leaf.
+        sums.add(child, Touched::default());
+        sums.ack(&Anchors::one(anchor(2, 7)));
+        assert!(!sums.go_on());
+        assert_eq!(sums.take().count(), 1);
+        assert!(sums.go_on());
+        sums.reset_timeout(&parent);
+        assert!(!sums.go_on());
     }
 
     #[test]

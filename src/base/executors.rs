@@ -5,6 +5,7 @@
 //! there is more: here a thread is woken for each task that nobody has time for, and no other. Threads that
 //! sleep keep the time of the tasks themselves, so that an alarm is one wake-up and not two.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -27,6 +28,22 @@ const CROWD: usize = 16;
 const SLACK: Duration = Duration::from_micros(1);
 /// How often a look is taken for tasks whose thread is held up: every so many tasks.
 const ROUND: u64 = 64;
+
+thread_local! {
+    /// The crew that this thread is of, by its address; 0: of none.
+    static CREW: Cell<usize> = const { Cell::new(0) };
+    /// The same while the thread does the last of a task's turn.
+    static ENDS_TURN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Does the last of a task's turn. A task that this wakes is left to the thread itself, which looks for one
+/// right after; where there are more, or it has something to do, it wakes others for them then.
+pub fn end_turn<T>(last: impl FnOnce() -> T) -> T {
+    ENDS_TURN.set(CREW.get());
+    let value = last();
+    ENDS_TURN.set(0);
+    value
+}
 
 /// Executor threads.
 #[derive(Clone, Debug)]
@@ -174,20 +191,33 @@ fn unpark(sleeper: Option<Thread>) {
 impl Crew {
     /// A task was woken; who is to be woken for it, once the lock is free.
     fn push(&mut self, task: Arc<Task>) -> Option<Thread> {
+        let home = self.leave(task);
+        self.queued(home)
+    }
+
+    /// A task was woken, and the thread that did will look for it; whose it is.
+    fn leave(&mut self, task: Arc<Task>) -> usize {
         let home = task.home.load(Relaxed);
         self.ready[home].woken.push_back(task);
-        self.queued(home)
+        self.waiting += 1;
+        home
     }
 
     /// A task has more to do.
     fn push_again(&mut self, task: Arc<Task>) -> Option<Thread> {
         let home = task.home.load(Relaxed);
         self.ready[home].yielded.push_back(task);
+        self.waiting += 1;
+        self.queued(home)
+    }
+
+    /// Who is to be woken for tasks that were left.
+    fn wake_for_left(&mut self) -> Option<Thread> {
+        let home = self.ready.iter().position(|ready| ready.len() > 0)?;
         self.queued(home)
     }
 
     fn queued(&mut self, home: usize) -> Option<Thread> {
-        self.waiting += 1;
         (self.waiting > self.woken).then(|| self.wake(Some(home))).flatten()
     }
 
@@ -282,6 +312,7 @@ impl Shared {
         if let Err(error) = nix::sys::prctl::set_timerslack(SLACK.as_nanos() as u64) {
             tracing::debug!(%error, "alarms ring up to fifty microseconds late");
         }
+        CREW.set(self.address());
         let thread = thread::current();
         let mut again = None;
         while let Some(task) = self.next(number, &thread, again.take()) {
@@ -315,6 +346,7 @@ impl Shared {
             };
             let news = self.alarms.take_news();
             if task.is_some() {
+                let sleeper = sleeper.or_else(|| crew.wake_for_left());
                 let alarm = self.alarms.next().filter(|_| news);
                 let keeper = alarm.and_then(|alarm| crew.uncovered(alarm));
                 drop(crew);
@@ -333,9 +365,17 @@ impl Shared {
     }
 
     /// Has a task run that does not run.
-    fn schedule(&self, task: Arc<Task>) {
-        let sleeper = self.lock().push(task);
-        unpark(sleeper);
+    fn schedule(self: &Arc<Self>, task: Arc<Task>) {
+        if ENDS_TURN.get() == self.address() {
+            self.lock().leave(task);
+        } else {
+            let sleeper = self.lock().push(task);
+            unpark(sleeper);
+        }
+    }
+
+    fn address(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self) as usize
     }
 }
 
@@ -451,6 +491,35 @@ mod tests {
         executors.shut_down(SOON);
         drop(answers);
         assert!(answered.recv().is_err(), "all tasks are dropped");
+    }
+
+    #[test]
+    fn what_is_rung_at_the_end_of_a_turn_is_answered() {
+        let (executors, _) = crew(3);
+        let (answers, answered) = channel();
+        let bells: Vec<_> = (0..4).map(|_| Signal::new()).collect();
+        // A ring goes round: each task rings the next ones at the end of its turn, more than there are threads.
+        for place in 0..bells.len() {
+            let (bells, answers) = (bells.clone(), answers.clone());
+            executors.spawn(async move {
+                loop {
+                    bells[place].wait().await;
+                    answers.send(place).unwrap();
+                    end_turn(|| {
+                        let others = (0..bells.len()).filter(|other| place == 0 && *other > 0);
+                        others.for_each(|other| bells[other].ring());
+                    });
+                }
+            });
+        }
+        for _ in 0..500 {
+            bells[0].ring();
+            let mut all: Vec<_> =
+                bells.iter().map(|_| answered.recv_timeout(SOON).unwrap()).collect();
+            all.sort_unstable();
+            assert_eq!(all, [0, 1, 2, 3]);
+        }
+        executors.shut_down(SOON);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod units;
 
 pub use alarm::{Alarm, Alarms};
 pub use backoff::{Backoff, Budget};
+pub use executors::end_turn;
 pub use exit::ExitCode;
 pub use id::{BootId, ComponentIdx, EdgeId, Incarnation, RootId, StreamIdx, TaskId, WorkerSlot};
 pub use runtime::{Job, Runtimes, Spawner, TaskSpawner, panic_text, start_thread};

@@ -172,6 +172,10 @@ impl Bolt for Count {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let running = self.running.as_mut().expect("the bolt was opened");
         let counted = match running.by.as_slice() {

@@ -103,6 +103,10 @@ impl Bolt for Filter {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let (expression, evaluator) = self.running.as_mut().expect("the bolt was opened");
         evaluator.bind(&tuple);

@@ -163,6 +163,10 @@ impl Bolt for Measure {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, _: &mut Collector<'_>) -> Result<(), ComponentError> {
         let slots = self.field.as_ref().expect("the bolt was opened");
         let value = slots.of(&tuple);

@@ -166,6 +166,10 @@ impl Bolt for MapBolt {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let running = self.running.as_mut().expect("the bolt was opened");
         running.evaluator.bind(&tuple);

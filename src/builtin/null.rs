@@ -39,6 +39,10 @@ impl Bolt for Null {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, _: Tuple, _: &mut Collector<'_>) -> Result<(), ComponentError> {
         Ok(())
     }

@@ -78,6 +78,10 @@ impl Bolt for Split {
         Ok(())
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let slots = self.field.as_ref().expect("the bolt was opened");
         let value = slots.of(&tuple).ok_or_else(|| {

@@ -166,6 +166,11 @@ pub trait Bolt: Send {
         true
     }
 
+    /// Whether [`Bolt::idle`] does anything. Where it does not, a task that has nothing more to do waits at once.
+    fn has_idle_work(&self) -> bool {
+        true
+    }
+
     /// Called when no more input waits at the moment: write out, fsync, ack what that covers.
     fn idle(&mut self, _out: &mut Collector<'_>) -> Result<(), ComponentError> {
         Ok(())

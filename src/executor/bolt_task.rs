@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::base::{Timestamp, now, panic_text};
+use crate::base::{Timestamp, end_turn, now, panic_text};
 use crate::component::{Acking, Bolt, Collector, Component, ComponentError, Emitter, FailKind};
 use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Flags, Ticket, Tuple};
@@ -149,7 +149,7 @@ impl BoltTask {
 
     /// Does what can be done now; true where there may be more at once.
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
-        self.output.begin_turn(now);
+        self.output.begin_turn(now, self.housing.mailbox.head_since().unwrap_or(now));
         self.output.settle_finals(&self.housing, now);
         if matches!(self.life, Life::Over) {
             while self.take(now) {}
@@ -170,7 +170,9 @@ impl BoltTask {
         let worked = self.work(now);
         self.tick(now);
         self.pass_marks();
-        if worked {
+        // It is idle where it finds nothing in a turn, so that others had theirs meanwhile.
+        let again = worked > 0 && (worked >= TURN || self.may_go_on() || self.has_idle_work());
+        if again {
             self.idle = false;
         } else if self.housing.mailbox.is_empty() {
             self.output.rest();
@@ -180,12 +182,20 @@ impl BoltTask {
         }
         let full = !self.output.has_room();
         let waited = now.since(self.last_flush) >= FLUSH_EVERY;
-        if full || waited || !worked || self.housing.mailbox.is_empty() {
-            self.output.flush();
+        if full || waited || worked == 0 || self.housing.mailbox.is_empty() {
+            end_turn(|| self.output.flush());
             self.last_flush = now;
         }
-        // Nobody rings for room that there is already.
-        worked || full && self.output.has_room()
+        // Nobody rings for room that is there already.
+        again || full && self.output.has_room()
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.taken.len() > 0 || !self.housing.mailbox.is_empty()
+    }
+
+    fn has_idle_work(&self) -> bool {
+        matches!(&self.life, Life::Open(bolt, _) if bolt.has_idle_work())
     }
 
     fn open(&mut self, now: Timestamp) {
@@ -213,8 +223,8 @@ impl BoltTask {
         }
     }
 
-    /// Executes some tuples; true where any were.
-    fn work(&mut self, now: Timestamp) -> bool {
+    /// Executes some tuples; how many.
+    fn work(&mut self, now: Timestamp) -> usize {
         let mut worked = 0;
         while worked < TURN {
             if self.taken.len() == 0 && !(self.may_execute() && self.take(now)) {
@@ -229,7 +239,7 @@ impl BoltTask {
         if worked > 0 {
             self.measure(now, worked);
         }
-        worked > 0
+        worked
     }
 
     fn may_execute(&self) -> bool {

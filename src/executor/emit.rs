@@ -27,6 +27,14 @@ pub(crate) enum AckWay {
     Remote(Arc<dyn RemoteLink>),
 }
 
+/// Whether acks wake the task that they are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ring {
+    Now,
+    /// Others follow, and do.
+    Later,
+}
+
 /// Roots that may be summed before a flush is due.
 const SUMS_LIMIT: usize = 4096;
 
@@ -57,10 +65,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Notes when the loop's present turn began.
-    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+    /// Notes when the loop's present turn began, and since when there was something to do.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp, since: Timestamp) {
         self.turn_at = now;
-        self.routes.turn(now);
+        self.routes.turn(since);
     }
 
     /// Notes that the task has nothing to do.
@@ -126,15 +134,19 @@ impl Output {
         self.routes.blocked_on()
     }
 
-    /// Sends tuples, then acks: a child is on its way before its parent's edge is acked. True where
-    /// that made room: nobody will ring for it.
+    /// Sends tuples and acks. True where that made room: nobody will ring for it.
     pub(crate) fn flush(&mut self) -> bool {
         let had_room = self.has_room();
+        if !self.routes.have_left_early() && self.sums.go_on() {
+            // The tuples are behind these acks, so theirs come later, and a spout need not wake before.
+            self.flush_acks(Ring::Later);
+        }
         self.routes.flush();
         for part in self.routes.take_too_large() {
             self.refuse_part(&part);
         }
-        self.flush_acks();
+        self.flush_acks(Ring::Now);
+        self.routes.note_acks(self.sums.is_empty());
         let dropped = self.routes.take_dropped();
         if dropped > 0 {
             self.counters.count_dropped(DropReason::WorkerGone, dropped as u64);
@@ -181,7 +193,7 @@ impl Output {
     fn settle_recalled(&mut self) {
         let Self { routes, sums, .. } = self;
         for tuple in routes.overload().take_recalled() {
-            sums.ack(&tuple.anchors);
+            sums.take_back(&tuple.anchors);
         }
     }
 
@@ -216,7 +228,7 @@ impl Output {
         self.routes.are_clear() && self.sums.is_empty() && self.refused.is_empty()
     }
 
-    fn flush_acks(&mut self) {
+    fn flush_acks(&mut self, ring: Ring) {
         let Self { sums, ack_ways, refused, waiter, .. } = self;
         let waiting = std::mem::take(refused);
         for (spout, part) in waiting {
@@ -232,6 +244,7 @@ impl Output {
         let mut unknown = 0;
         for (spout, batch) in sums.take() {
             match ack_ways.get(&spout) {
+                Some(AckWay::Local(mailbox)) if ring == Ring::Later => mailbox.leave_acks(batch),
                 Some(AckWay::Local(mailbox)) => mailbox.push_acks(batch),
                 Some(AckWay::Remote(link)) => {
                     let mut part = Vec::new();
@@ -272,7 +285,7 @@ impl Output {
 
     /// Sums made under the old view leave under it, as encoded parts where a link is full.
     fn use_view(&mut self, view: WorkerView) {
-        self.flush_acks();
+        self.flush_acks(Ring::Now);
         if !self.sums.is_empty() {
             for (spout, batch) in self.sums.take() {
                 match self.ack_ways.get(&spout) {

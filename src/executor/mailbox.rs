@@ -48,6 +48,9 @@ pub enum Control {
     PeerReplaced(WorkerSlot),
 }
 
+/// So many batches of acks are not left without a ring.
+const ACKS_LEFT: usize = 32;
+
 #[derive(Debug, Default)]
 struct Inside {
     data: VecDeque<Queued>,
@@ -196,11 +199,22 @@ impl Mailbox {
 
     /// Puts in acks; they never wait for room.
     pub fn push_acks(&self, batch: AckBatch) {
+        self.put_acks(batch);
+        self.signal.ring();
+    }
+
+    /// Puts in acks of which none completes a tree. Those that do come later, and ring for both.
+    pub(crate) fn leave_acks(&self, batch: AckBatch) {
+        if self.put_acks(batch) >= ACKS_LEFT {
+            self.signal.ring();
+        }
+    }
+
+    fn put_acks(&self, batch: AckBatch) -> usize {
         let mut inside = self.lock();
         inside.acks.push(batch);
         self.has_acks.store(true, Release);
-        drop(inside);
-        self.signal.ring();
+        inside.acks.len()
     }
 
     /// Takes all acks.
@@ -241,12 +255,14 @@ impl Mailbox {
         self.bytes.load(Relaxed)
     }
 
+    /// Since when the delivery at the head has waited.
+    pub(crate) fn head_since(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.head_since.load(Relaxed))).filter(|since| since.0 > 0)
+    }
+
     /// How long the delivery at the head has waited.
     pub fn head_age(&self, now: Timestamp) -> Duration {
-        match self.head_since.load(Relaxed) {
-            0 => Duration::ZERO,
-            since => now.since(Timestamp(since)),
-        }
+        self.head_since().map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// Bytes and deliveries that wait and came from tasks of the same worker.
@@ -264,6 +280,9 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn mark() -> Delivery {
@@ -279,6 +298,25 @@ mod tests {
         assert!(mailbox.take().is_some());
         producer.wait().await;
         assert!(mailbox.push(mark(), 60, &producer).is_ok());
+    }
+
+    #[test]
+    fn acks_that_complete_nothing_ring_once_there_are_many() {
+        let mailbox = Mailbox::new(100, Signal::new());
+        let batch = || AckBatch::new(WorkerView::new([]));
+        let rung = || {
+            let mut context = Context::from_waker(Waker::noop());
+            pin!(mailbox.signal().wait()).poll(&mut context).is_ready()
+        };
+        (1..ACKS_LEFT).for_each(|_| mailbox.leave_acks(batch()));
+        assert!(!rung());
+        mailbox.leave_acks(batch());
+        assert!(rung());
+        let mut all = Vec::new();
+        mailbox.take_acks(&mut all);
+        assert_eq!(all.len(), ACKS_LEFT);
+        mailbox.push_acks(batch());
+        assert!(rung());
     }
 
     #[tokio::test]

@@ -145,6 +145,8 @@ pub(crate) struct Routes {
     waiter: Signal,
     /// Whether any lane was refused when last flushed.
     stuck: bool,
+    /// Whether tuples have left since the last flush of all lanes.
+    left_early: bool,
     /// Tuples for workers that are gone.
     dropped: usize,
     /// Tuples for full inputs.
@@ -174,6 +176,7 @@ impl Routes {
             budget,
             waiter,
             stuck: false,
+            left_early: false,
             dropped: 0,
             overload,
             too_large: Vec::new(),
@@ -183,8 +186,8 @@ impl Routes {
     }
 
     /// A turn of the task begins: shuffling stays with a task as long as is good at this rate.
-    pub(crate) fn turn(&mut self, now: Timestamp) {
-        self.runs.turn(now);
+    pub(crate) fn turn(&mut self, at: Timestamp) {
+        self.runs.turn(at);
         self.stay();
     }
 
@@ -305,6 +308,7 @@ impl Routes {
     /// A batch is full: it leaves without waiting for the rest of a turn.
     #[inline(never)]
     fn flush_lane(&mut self, at: usize) {
+        self.left_early = true;
         let lane = &mut self.lanes[at];
         self.too_large.extend(lane.flush(&self.waiter).too_large);
         self.stuck |= !lane.has_room() && lane.blocking_bytes() > 0;
@@ -336,6 +340,16 @@ impl Routes {
         self.laden.iter().map(|at| self.lanes[*at as usize].blocking_bytes()).sum()
     }
 
+    /// Whether tuples have left whose acks may not have.
+    pub(crate) fn have_left_early(&self) -> bool {
+        self.left_early
+    }
+
+    /// Notes whether all acks have left behind all tuples that have.
+    pub(crate) fn note_acks(&mut self, have_left: bool) {
+        self.left_early = !have_left;
+    }
+
     /// The drops that have not been settled or counted yet.
     pub(crate) fn overload(&mut self) -> &mut Overload {
         &mut self.overload
@@ -360,6 +374,7 @@ impl Routes {
 
     /// Sends what the consuming tasks take; the waiter is rung when they take more.
     pub(crate) fn flush(&mut self) {
+        self.left_early = true;
         let Self { laden, is_laden, lanes, waiter, too_large, stuck, .. } = self;
         *stuck = false;
         laden.retain(|at| {

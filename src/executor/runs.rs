@@ -36,9 +36,10 @@ impl Runs {
         Self { window, sent: 0, rests_since: None, in_hand: 0 }
     }
 
-    /// A turn begins. Where it is late because others had theirs, that is no pause.
-    pub(crate) fn turn(&mut self, now: Timestamp) {
-        if self.rests_since.take_if(|since| now.since(*since) >= PAUSE).is_some() {
+    /// A turn begins, for which something was there since `at`. Where it is late because others had theirs,
+    /// that is no pause.
+    pub(crate) fn turn(&mut self, at: Timestamp) {
+        if self.rests_since.take_if(|since| at.since(*since) >= PAUSE).is_some() {
             self.sent = 0;
         }
         self.in_hand = 0;

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ack::{AckBatch, Ledger, Touched};
-use crate::base::{TaskId, Timestamp, now};
+use crate::base::{TaskId, Timestamp, end_turn, now};
 use crate::component::{
     Component, ComponentError, MessageId, Next, Progress, Spout, SpoutCollector, Tasks,
 };
@@ -155,7 +155,7 @@ impl SpoutTask {
     }
 
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
-        self.output.begin_turn(now);
+        self.output.begin_turn(now, now);
         self.take_acks(now);
         self.check_timeouts(now);
         if let Life::Due(at) = self.life
@@ -177,8 +177,12 @@ impl SpoutTask {
         self.write_letters(now);
         worked |= self.burials.len() < letters;
         let full = !self.output.has_room();
-        self.output.flush();
-        self.save_position(now);
+        if now < self.next_save {
+            end_turn(|| self.output.flush());
+        } else {
+            self.output.flush();
+            self.save_position(now);
+        }
         self.pass_marks(now);
         self.housing.counters.pending.store(self.pending() as u64, Relaxed);
         // Nobody rings for room that there is already.
@@ -268,7 +272,7 @@ impl SpoutTask {
                 self.output.take(0);
                 self.ask_at = Timestamp::default();
                 self.idle_wait = IDLE_LEAST;
-                true
+                self.wanted() > 0
             }
             Some(Next::Idle) => {
                 self.output.rest();

@@ -61,6 +61,10 @@ impl Bolt for Hold {
         Acking::Manual
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         self.tickets.push_back(tuple.into_ticket());
         self.keep(self.open, out);

@@ -54,6 +54,10 @@ impl Bolt for Pair {
         Acking::Manual
     }
 
+    fn has_idle_work(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: Tuple, out: &mut Collector<'_>) -> Result<(), ComponentError> {
         let key = tuple.values.first().and_then(Value::as_int);
         let key = key.ok_or_else(|| ComponentError::give_up("the first value is no integer"))?;
