@@ -258,3 +258,53 @@ inputs = ["numbers"]
     assert!(output.status.success(), "{told}");
     assert!(told.contains("enough ended: nobody reads standard output any more"), "{told}");
 }
+
+#[test]
+fn a_bolt_that_holds_final_results_back_is_asked_to_drain_once_more() {
+    let topology = r#"
+name = "hoards"
+[topology]
+max_spout_pending = 5
+[spouts.lines]
+type = "file"
+config = { path = "input.txt" }
+[bolts.count]
+type = "count"
+inputs = [{ from = "lines", grouping = { fields = ["line"] } }]
+config = { emit = "final" }
+[bolts.hoard]
+python = "hoard.py:Hoard"
+inputs = ["count"]
+outputs = ["line"]
+[bolts.print]
+type = "print"
+inputs = ["hoard"]
+"#;
+    let hoard = r"
+import galewire
+
+class Hoard(galewire.Bolt):
+    auto_ack = False
+
+    def open(self):
+        self.held = []
+
+    def process(self, tup):
+        self.held.append(tup)
+
+    def drain(self):
+        for tup in self.held:
+            self.emit(tup.line, anchors=[tup])
+            self.ack(tup)
+        self.held = []
+";
+    let input: String = (0..12).map(|n| format!("line {n:02}\n")).collect();
+    let project = Project::new()
+        .file("topology.toml", topology)
+        .file("hoard.py", hoard)
+        .file("input.txt", &input);
+    let ended = project.start(&[]).end().expect_code(0);
+    let mut lines: Vec<_> = ended.out.lines().map(|line| format!("{line}\n")).collect();
+    lines.sort_unstable();
+    assert_eq!(lines.concat(), input, "{}", ended.err);
+}

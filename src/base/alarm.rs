@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Signal, Timestamp, now};
+use super::{Signal, Timestamp};
 
 /// The alarms of a process's loops. Whoever has time rings them.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +57,8 @@ impl Alarms {
     }
 
     /// Rings all whose time has come.
-    pub(super) fn ring_due(&self) {
-        let Some(next) = self.next() else { return };
-        let now = now();
-        if now < next {
+    pub(super) fn ring_due(&self, now: Timestamp) {
+        if self.next().is_none_or(|next| now < next) {
             return;
         }
         let mut due = self.0.lock();
@@ -124,6 +122,7 @@ mod tests {
     use std::task::{Context, Waker};
     use std::time::Duration;
 
+    use super::super::now;
     use super::*;
 
     fn rung(signal: &Signal) -> bool {
@@ -141,7 +140,7 @@ mod tests {
         own[1].set(start + Duration::from_secs(60), start);
         assert!(alarms.take_news());
         assert!(!alarms.take_news());
-        alarms.ring_due();
+        alarms.ring_due(now());
         assert!(rung(&signals[0]) && !rung(&signals[1]));
         assert_eq!(alarms.next(), Some(start + Duration::from_secs(60)));
         own[1].set(start + Duration::from_secs(90), start);
@@ -149,7 +148,7 @@ mod tests {
         own[1].set(start + Duration::from_secs(30), start);
         assert_eq!(alarms.next(), Some(start + Duration::from_secs(30)));
         assert!(alarms.take_news());
-        alarms.ring_due();
+        alarms.ring_due(now());
         assert!(!rung(&signals[0]) && !rung(&signals[1]));
         drop(own);
         assert_eq!(alarms.next(), None);

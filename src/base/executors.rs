@@ -18,7 +18,8 @@ use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use super::{Alarms, Timestamp, now};
+use super::time::standing;
+use super::{Alarms, Timestamp, hand_on, just_now, now};
 
 /// Where one sleeping thread keeps the time, others sleep so much longer: the one may be at work by then.
 const DEPUTY: Duration = Duration::from_millis(1);
@@ -37,10 +38,11 @@ thread_local! {
 }
 
 /// Does the last of a task's turn. A task that this wakes is left to the thread itself, which looks for one
-/// right after; where there are more, or it has something to do, it wakes others for them then.
-pub fn end_turn<T>(last: impl FnOnce() -> T) -> T {
+/// right after; where there are more, or it has something to do, it wakes others for them then. The clock
+/// stands still meanwhile.
+pub fn end_turn<T>(at: Timestamp, last: impl FnOnce() -> T) -> T {
     ENDS_TURN.set(CREW.get());
-    let value = last();
+    let value = standing(at, last);
     ENDS_TURN.set(0);
     value
 }
@@ -332,7 +334,8 @@ impl Shared {
     ) -> Option<Arc<Task>> {
         let mut slept = false;
         loop {
-            self.alarms.ring_due();
+            let at = just_now();
+            self.alarms.ring_due(at);
             let mut crew = self.lock();
             if slept {
                 crew.get_up(number);
@@ -352,6 +355,7 @@ impl Shared {
                 drop(crew);
                 unpark(sleeper);
                 unpark(keeper);
+                hand_on(at);
                 return task;
             }
             let until = crew.lie_down(number, thread, self.alarms.next());
@@ -505,7 +509,7 @@ mod tests {
                 loop {
                     bells[place].wait().await;
                     answers.send(place).unwrap();
-                    end_turn(|| {
+                    end_turn(now(), || {
                         let others = (0..bells.len()).filter(|other| place == 0 && *other > 0);
                         others.for_each(|other| bells[other].ring());
                     });

@@ -25,5 +25,5 @@ pub use strays::{NotedGroup, RUN_MARK, RunMark, Swept, end_groups, end_marked};
 pub use text::beginning;
 #[cfg(test)]
 pub(crate) use time::virtual_clock;
-pub use time::{Timestamp, now, unix_millis, unix_nanos};
+pub use time::{Timestamp, hand_on, just_now, now, unix_millis, unix_nanos};
 pub use units::{ByteSize, UnitError, parse_duration, show_duration};

@@ -1,5 +1,6 @@
 //! The one place that reads a clock. Hard logic gets its time as an argument.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::OnceLock;
@@ -50,7 +51,39 @@ pub fn now() -> Timestamp {
     if let Some(time) = virtual_clock::time() {
         return time;
     }
+    match STANDS_AT.get() {
+        0 => {}
+        at => return Timestamp(at),
+    }
     Timestamp(u64::try_from(origin().elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+thread_local! {
+    /// Where this thread's clock stands still; 0: it runs.
+    static STANDS_AT: Cell<u64> = const { Cell::new(0) };
+    /// What this thread has just read, for the next to need it; 0: nothing.
+    static JUST_READ: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Does something that takes no time worth a look at the clock: for it, it is `at`.
+pub(super) fn standing<T>(at: Timestamp, what: impl FnOnce() -> T) -> T {
+    STANDS_AT.set(at.0);
+    let value = what();
+    STANDS_AT.set(0);
+    value
+}
+
+/// Hands on what was read just now to whoever needs it next on this thread.
+pub fn hand_on(read: Timestamp) {
+    JUST_READ.set(read.0);
+}
+
+/// The monotonic time now, as it was handed on just before, where it was.
+pub fn just_now() -> Timestamp {
+    match JUST_READ.take() {
+        0 => now(),
+        read => Timestamp(read),
+    }
 }
 
 /// The wall clock now, in nanoseconds since 1970 (UTC).
@@ -99,5 +132,15 @@ mod tests {
         assert!(second >= first);
         assert_eq!(first.since(second + Duration::from_secs(1)), Duration::ZERO);
         assert_eq!(Timestamp(5) - Duration::from_secs(1), Timestamp(0));
+    }
+
+    #[test]
+    fn what_was_read_is_handed_on_once_and_a_clock_that_stood_still_runs_again() {
+        let before = now();
+        hand_on(Timestamp(1));
+        assert_eq!(just_now(), Timestamp(1));
+        assert!(just_now() >= before);
+        assert_eq!(standing(Timestamp(2), now), Timestamp(2));
+        assert!(now() >= before);
     }
 }

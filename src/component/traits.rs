@@ -192,6 +192,9 @@ pub trait Bolt: Send {
         Ok(Progress::Done)
     }
 
+    /// The drain mark has come once more, and `drain` is to be called again: something is held, or taken to be.
+    fn drain_anew(&mut self) {}
+
     /// Every tuple of the run is done: emit final results. The mark passes at the first `Done`.
     fn end(&mut self, _out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
         Ok(Progress::Done)

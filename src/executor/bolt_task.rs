@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::base::{Timestamp, end_turn, now, panic_text};
+use crate::base::{Timestamp, end_turn, hand_on, just_now, now, panic_text};
 use crate::component::{Acking, Bolt, Collector, Component, ComponentError, Emitter, FailKind};
 use crate::metrics::{DropReason, TaskCounters};
 use crate::tuple::{Flags, Ticket, Tuple};
@@ -96,16 +96,15 @@ impl BoltTask {
         let signal = self.housing.mailbox.signal().clone();
         let mut alarm = self.housing.shop.alarms.alarm(&signal);
         loop {
-            let at = now();
+            let at = just_now();
             self.housing.turn_to(Occupation::Busy, at);
             match self.step(at) {
                 Step::Again => tokio::task::yield_now().await,
                 Step::Wait(deadline) => {
-                    let waits = self.waits_for();
-                    if waits != Occupation::Busy {
-                        self.housing.turn_to(waits, now());
-                    }
-                    pause(&signal, deadline, &mut alarm).await;
+                    let at = now();
+                    self.housing.turn_to(self.waits_for(), at);
+                    hand_on(at);
+                    pause(&signal, deadline, &mut alarm, at).await;
                 }
                 Step::Over => return self.housing.close_hours(),
             }
@@ -167,7 +166,7 @@ impl BoltTask {
             // A child is not listened to while what it emits has nowhere to go.
             self.guarded(|bolt, out| bolt.wake(out));
         }
-        let worked = self.work(now);
+        let (worked, until) = self.work(now);
         self.tick(now);
         self.pass_marks();
         // It is idle where it finds nothing in a turn, so that others had theirs meanwhile.
@@ -183,7 +182,7 @@ impl BoltTask {
         let full = !self.output.has_room();
         let waited = now.since(self.last_flush) >= FLUSH_EVERY;
         if full || waited || worked == 0 || self.housing.mailbox.is_empty() {
-            end_turn(|| self.output.flush());
+            end_turn(until, || self.output.flush());
             self.last_flush = now;
         }
         // Nobody rings for room that is there already.
@@ -223,8 +222,8 @@ impl BoltTask {
         }
     }
 
-    /// Executes some tuples; how many.
-    fn work(&mut self, now: Timestamp) -> usize {
+    /// Executes some tuples; how many, and until when.
+    fn work(&mut self, now: Timestamp) -> (usize, Timestamp) {
         let mut worked = 0;
         while worked < TURN {
             if self.taken.len() == 0 && !(self.may_execute() && self.take(now)) {
@@ -236,23 +235,23 @@ impl BoltTask {
                 break;
             }
         }
-        if worked > 0 {
-            self.measure(now, worked);
-        }
-        worked
+        let until = if worked > 0 { self.measure(now, worked) } else { now };
+        (worked, until)
     }
 
     fn may_execute(&self) -> bool {
         matches!(&self.life, Life::Open(bolt, _) if bolt.ready()) && self.output.has_room()
     }
 
-    fn measure(&self, started: Timestamp, worked: usize) {
+    fn measure(&self, started: Timestamp, worked: usize) -> Timestamp {
         let counters = &self.housing.counters;
         TaskCounters::add(&counters.executed, worked as u64);
-        let each = now().since(started) / worked as u32;
+        let until = now();
+        let each = until.since(started) / worked as u32;
         if matches!(&self.life, Life::Open(_, Acking::Automatic)) {
             counters.latency.record(each, worked as u64);
         }
+        until
     }
 
     /// Takes the next delivery; false where there is none.
@@ -262,13 +261,13 @@ impl BoltTask {
         };
         match delivery {
             Delivery::Tuples(tuples) => self.take_tuples(tuples),
-            Delivery::Mark(from, mark) => self.board.note(from, mark),
+            Delivery::Mark(from, mark) => self.note_mark(from, mark),
             Delivery::Part(from, part) => {
                 let task = self.housing.context.task;
                 self.housing.shop.credit.credit_back(from, task, part.len());
                 match open_part(&part) {
                     Ok(Opened::Tuples(tuples)) => self.take_tuples(tuples),
-                    Ok(Opened::Mark(from, mark)) => self.board.note(from, mark),
+                    Ok(Opened::Mark(from, mark)) => self.note_mark(from, mark),
                     Err(error) => {
                         self.housing.counters.count_dropped(DropReason::Malformed, 1);
                         let message = format!("a part from worker {from} is malformed: {error}");

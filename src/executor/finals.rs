@@ -1,6 +1,8 @@
 //! The final results of a bolt task. They come after every message is done, so nothing in the run would
 //! give them out again: each is a root of the task's own, kept here until its tree is done.
 
+use std::time::Duration;
+
 use crate::ack::{AckBatch, Ledger, Settled, Touched};
 use crate::base::{TaskId, Timestamp};
 use crate::component::{Emission, EmitError, Level, MessageId, Tasks};
@@ -9,6 +11,7 @@ use crate::topology::RetryPolicy;
 
 use super::emit::Output;
 use super::housing::Housing;
+use super::mark::Mark;
 use super::pause::sooner;
 use super::replay::{Fate, Kept, Replays};
 use super::tracked::Sending;
@@ -23,10 +26,18 @@ pub(crate) struct Finals {
     acks: Vec<AckBatch>,
     /// People know that one was refused.
     told: bool,
+    /// When the last one was given out or done.
+    moved: Timestamp,
+    /// Consumers were asked since then to give up what they hold.
+    asked: bool,
 }
 
 /// Why a final result is to be given out again, and where it failed.
 type Failure<'a> = (FailReason, Option<TaskId>, &'a str);
+
+/// Where no final result is done for so long, the drain mark goes behind them once more: a consumer may hold
+/// them back that gives up what it holds when it drains.
+const ASK_AFTER: Duration = Duration::from_millis(200);
 
 const WORKER_LOST: Failure<'static> = (FailReason::WorkerLost, None, "a worker was lost");
 
@@ -40,11 +51,22 @@ impl Finals {
             max: housing.shop.settings.max_spout_pending,
             acks: Vec::new(),
             told: false,
+            moved: Timestamp::default(),
+            asked: false,
         }
     }
 
     fn len(&self) -> usize {
         self.ledger.len() + self.replays.len()
+    }
+
+    fn note_move(&mut self, now: Timestamp) {
+        (self.moved, self.asked) = (now, false);
+    }
+
+    /// When consumers are to be asked, where some are on their way.
+    fn ask_at(&self) -> Option<Timestamp> {
+        (!self.asked && !self.ledger.is_empty()).then(|| self.moved + ASK_AFTER)
     }
 
     /// Whether more may be given out.
@@ -83,7 +105,8 @@ impl Output {
     pub(crate) fn finals_due(&self, housing: &Housing) -> Option<Timestamp> {
         let finals = self.finals.as_ref().filter(|_| !self.paused)?;
         let replay = finals.replays.next_due().filter(|_| self.routes.have_room());
-        sooner(finals.ledger.next_due(housing.context.message_timeout), replay)
+        let timeout = finals.ledger.next_due(housing.context.message_timeout);
+        sooner(sooner(timeout, finals.ask_at()), replay)
     }
 
     /// Whether an emission is one.
@@ -102,6 +125,7 @@ impl Output {
     fn send_final(&mut self, kept: Kept, tasks: Tasks<'_>) -> Result<(), EmitError> {
         let Some(mut finals) = self.finals.take() else { return Ok(()) };
         let at = self.turn_at;
+        finals.note_move(at);
         let sending = self.send_root(finals.task, &mut finals.ledger, kept, at, tasks);
         self.finals = Some(finals);
         if let Sending::Shed(kept, task) = sending? {
@@ -128,6 +152,15 @@ impl Output {
                 self.reporter.error(&text, None);
             }
         }
+        self.ask_to_drain(now);
+    }
+
+    fn ask_to_drain(&mut self, now: Timestamp) {
+        let Some(finals) = self.finals.as_mut().filter(|_| !self.paused) else { return };
+        if finals.ask_at().is_some_and(|at| at <= now) {
+            finals.asked = true;
+            self.mark(Mark::Drain);
+        }
     }
 
     fn take_final_acks(&mut self, housing: &Housing, now: Timestamp) {
@@ -146,9 +179,11 @@ impl Output {
         let replaced = self.view().replaced_since(&batch.view);
         let Some(finals) = &mut self.finals else { return };
         let (mut lost, mut failed, mut unknown) = (Vec::new(), Vec::new(), 0);
+        let mut done = false;
         for ack in &batch.acks {
             match finals.ledger.ack(ack, replaced) {
-                Settled::Done(_) | Settled::Open => {}
+                Settled::Done(_) => done = true,
+                Settled::Open => {}
                 Settled::Lost(kept) => lost.push(kept),
                 Settled::Unknown => unknown += 1,
             }
@@ -161,6 +196,9 @@ impl Output {
         }
         for root in batch.resets {
             unknown += u64::from(!finals.ledger.reset_timeout(root, now));
+        }
+        if done {
+            finals.note_move(now);
         }
         for kept in lost {
             self.final_failed(kept, WORKER_LOST);

@@ -42,11 +42,13 @@ impl MarkBoard {
         Self(producers.into_iter().map(|task| (task, None)).collect())
     }
 
-    /// Notes a mark. A mark may come twice (from a restarted producer, or to a restarted task).
-    pub(crate) fn note(&mut self, from: TaskId, mark: Mark) {
-        if let Some(last) = self.0.get_mut(&from) {
-            *last = (*last).max(Some(mark));
-        }
+    /// Notes a mark; whether it had come before (from an earlier life of the producer, or because that asks
+    /// once more for what is held).
+    pub(crate) fn note(&mut self, from: TaskId, mark: Mark) -> bool {
+        let Some(last) = self.0.get_mut(&from) else { return false };
+        let came_before = *last >= Some(mark);
+        *last = (*last).max(Some(mark));
+        came_before
     }
 
     /// Whether a producing task has sent its last.
@@ -67,7 +69,8 @@ mod tests {
     #[test]
     fn a_mark_is_reached_when_every_producer_has_sent_it() {
         let mut board = MarkBoard::new([TaskId(1), TaskId(2)]);
-        board.note(TaskId(1), Mark::Drain);
+        assert!(!board.note(TaskId(1), Mark::Drain));
+        assert!(board.note(TaskId(1), Mark::Drain));
         assert_eq!(board.reached(), None);
         board.note(TaskId(2), Mark::End);
         assert_eq!(board.reached(), Some(Mark::Drain));

@@ -1,6 +1,6 @@
 //! How a loop waits: for its doorbell, until a point in time, or both.
 
-use crate::base::{Alarm, Signal, Timestamp, now};
+use crate::base::{Alarm, Signal, Timestamp};
 
 /// What a loop does after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +14,13 @@ pub(crate) enum Step {
 }
 
 /// Waits for `signal`, at most until `deadline`. Whether it was rung; its alarm at the deadline counts.
-pub(crate) async fn pause(signal: &Signal, deadline: Option<Timestamp>, alarm: &mut Alarm) -> bool {
+pub(crate) async fn pause(
+    signal: &Signal,
+    deadline: Option<Timestamp>,
+    alarm: &mut Alarm,
+    now: Timestamp,
+) -> bool {
     if let Some(deadline) = deadline {
-        let now = now();
         if deadline <= now {
             tokio::task::yield_now().await;
             return false;

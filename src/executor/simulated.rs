@@ -37,7 +37,7 @@ impl SimulatedTask {
         match &mut self.task {
             TaskLoop::Spout(task) => {
                 if rung {
-                    task.rung(now);
+                    task.rung();
                 }
                 task.step(now)
             }

@@ -178,7 +178,7 @@ impl SpoutTask {
         worked |= self.burials.len() < letters;
         let full = !self.output.has_room();
         if now < self.next_save {
-            end_turn(|| self.output.flush());
+            end_turn(now, || self.output.flush());
         } else {
             self.output.flush();
             self.save_position(now);

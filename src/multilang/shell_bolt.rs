@@ -145,6 +145,12 @@ impl Bolt for ShellBolt {
         Ok(self.mark(|session| session.drain(at)))
     }
 
+    fn drain_anew(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.session.drain_anew();
+        }
+    }
+
     fn end(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
         let at = now();
         self.turn(at, out)?;

@@ -278,6 +278,10 @@ impl Bolt for Watched {
         self.bolt.drain(out)
     }
 
+    fn drain_anew(&mut self) {
+        self.bolt.drain_anew();
+    }
+
     fn end(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
         self.bolt.end(out)
     }

@@ -1,5 +1,6 @@
 //! How a bolt task passes marks and ends, once or again in another life of its worker.
 
+use crate::base::TaskId;
 use crate::component::Progress;
 use crate::metrics::DropReason;
 use crate::topology::Guarantee;
@@ -27,6 +28,18 @@ impl BoltTask {
             }
         } else {
             self.taken = tuples.into_iter();
+        }
+    }
+
+    /// A drain mark that comes again asks the component to give up what it has held since.
+    pub(super) fn note_mark(&mut self, from: TaskId, mark: Mark) {
+        let again = self.board.note(from, mark) && mark == Mark::Drain;
+        if let Life::Open(bolt, _) = &mut self.life
+            && again
+            && self.stage >= Stage::Drained
+        {
+            bolt.drain_anew();
+            self.drain_again = true;
         }
     }
 

@@ -1,6 +1,6 @@
 //! A spout task's loop, a step at a time: the only part of it that waits.
 
-use crate::base::{Timestamp, now};
+use crate::base::{Timestamp, hand_on, just_now, now};
 
 use super::super::hours::Occupation;
 use super::super::housing::TaskState;
@@ -13,17 +13,16 @@ impl SpoutTask {
         let signal = self.housing.mailbox.signal().clone();
         let mut alarm = self.housing.shop.alarms.alarm(&signal);
         loop {
-            let at = now();
+            let at = just_now();
             self.housing.turn_to(Occupation::Busy, at);
             match self.step(at) {
                 Step::Again => tokio::task::yield_now().await,
                 Step::Wait(deadline) => {
-                    let waits = self.waits_for();
-                    if waits != Occupation::Busy {
-                        self.housing.turn_to(waits, now());
-                    }
-                    if pause(&signal, deadline, &mut alarm).await {
-                        self.rung(now());
+                    let at = now();
+                    self.housing.turn_to(self.waits_for(), at);
+                    hand_on(at);
+                    if pause(&signal, deadline, &mut alarm, at).await {
+                        self.rung();
                     }
                 }
                 Step::Over => return self.housing.close_hours(),
@@ -52,10 +51,8 @@ impl SpoutTask {
     }
 
     /// The doorbell has rung, perhaps before the spout was to be asked: something may have arrived.
-    pub(in crate::executor) fn rung(&mut self, now: Timestamp) {
-        if now < self.ask_at {
-            self.ask_at = Timestamp::default();
-        }
+    pub(in crate::executor) fn rung(&mut self) {
+        self.ask_at = Timestamp::default();
     }
 
     /// What it is at while its loop waits.

@@ -131,6 +131,25 @@ fn a_bolt_goes_on_when_its_sums_have_left() {
     assert_eq!(roots, 40 * 256);
 }
 
+#[test]
+fn acks_wake_a_spout_only_where_a_tree_may_be_complete() {
+    let rig = Rig::new();
+    let mut task = rig.bolt(|| Made(Pass));
+    rig.give([Value::from(1)]);
+    until_it_waits(&mut task);
+    assert!(!rung(&rig.acks), "there is a child behind it");
+    assert_eq!(rig.acked().len(), 1, "it is there all the same");
+    // A batch of them is full within a turn, and leaves before the acks do.
+    rig.give((0..300).map(Value::from));
+    until_it_waits(&mut task);
+    assert!(rung(&rig.acks), "children are acked before");
+    let leaf = Rig::new();
+    let mut task = leaf.bolt(|| Made(Sink));
+    leaf.give([Value::from(1)]);
+    until_it_waits(&mut task);
+    assert!(rung(&leaf.acks));
+}
+
 struct Closing;
 
 impl Part for Closing {

@@ -193,3 +193,24 @@ fn a_task_that_has_ended_tells_a_successor_so() {
     assert!(rig.mailbox.is_empty(), "what comes is taken");
     assert_eq!(rig.acked().iter().map(|batch| batch.acks.len()).sum::<usize>(), 1);
 }
+
+#[test]
+fn consumers_are_asked_once_for_what_they_hold_where_nothing_is_done() {
+    let rig = Rig::new();
+    let mut task = rig.bolt(|| Made(Finals(2)));
+    rig.give_mark(Mark::End);
+    let held = given(&rig, &mut task);
+    let late = now() + Duration::from_millis(250);
+    assert!(task.deadline().is_some_and(|at| at <= late));
+    let mut asked = |at| {
+        task.turn(at);
+        let deliveries = std::iter::from_fn(|| rig.consumer.take());
+        let is_drain = |delivery: &Delivery| matches!(delivery, Delivery::Mark(_, Mark::Drain));
+        deliveries.filter(is_drain).count()
+    };
+    assert_eq!((asked(late), asked(late + Duration::from_secs(5))), (1, 0));
+    // Something has moved since.
+    say(&rig, &held[..1], None);
+    let later = late + Duration::from_secs(6);
+    assert_eq!((asked(later), asked(later + Duration::from_millis(250))), (0, 1));
+}

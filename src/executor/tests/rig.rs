@@ -266,8 +266,7 @@ impl Rig {
 
     /// Whether the task's doorbell has rung since this was last asked.
     pub(super) fn rung(&self) -> bool {
-        let mut context = std::task::Context::from_waker(Waker::noop());
-        pin!(self.mailbox.signal().wait()).poll(&mut context).is_ready()
+        rung(&self.mailbox)
     }
 
     pub(super) fn events(&self) -> Vec<TaskEvent> {
@@ -282,6 +281,12 @@ pub(super) fn tuple(value: Value) -> Tuple {
     let root = RootId(fastrand::u64(..));
     tuple.anchors.push(Anchor { root, edge: EdgeId::random(), spout: PRODUCER });
     tuple
+}
+
+/// Whether a mailbox's doorbell has rung since this was last asked.
+pub(super) fn rung(mailbox: &Mailbox) -> bool {
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    pin!(mailbox.signal().wait()).poll(&mut context).is_ready()
 }
 
 /// Takes the tuples that have come to the consumer.

@@ -38,6 +38,13 @@ impl BoltSession {
         progress(self.drain)
     }
 
+    /// The drain mark has come once more.
+    pub fn drain_anew(&mut self) {
+        if self.drain == Mark::Passed {
+            self.drain = Mark::Unasked;
+        }
+    }
+
     /// Lets the end mark pass.
     pub fn end(&mut self, now: Timestamp) -> Progress {
         self.end = self.advance_mark(self.end, "end", now);
