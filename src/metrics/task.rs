@@ -81,8 +81,10 @@ counters! {
     restarts,
     /// Errors that the component reported.
     errors,
-    /// Gauge: roots open (spouts, and bolts with final results) and tuples held (bolts).
+    /// Gauge: roots open (spouts) or tuples held (bolts).
     pending,
+    /// Gauge: final results of a bolt that are not done.
+    open_finals,
     /// Gauge: bytes waiting in the mailbox.
     queued_bytes,
     /// Gauge: 1 where the component keeps something in memory that a restart would lose.

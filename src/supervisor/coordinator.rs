@@ -366,11 +366,9 @@ impl Coordinator {
         let planned = self.plan.task(task).map(|task| self.plan.component(task.component));
         let keeps = planned.is_some_and(|component| component.keeps_memory);
         // The last report is up to a period old: a task that was at work is taken to have had input.
-        // At the end a bolt holds nothing but final results that are not done.
-        let finals = planned.is_some_and(|component| component.role == Role::Bolt)
-            && self.phase == Phase::Ending
-            && record.now.pending > 0;
-        record.now.keeps_memory > 0 || finals || keeps && record.state > RunState::Starting
+        let last = &record.now;
+        let holds = last.keeps_memory > 0 || last.open_finals > 0;
+        holds || keeps && record.state > RunState::Starting
     }
 
     /// Whether a task has ended, in this life of its worker or an earlier one.

@@ -62,7 +62,8 @@ impl TaskLedger {
     pub(super) fn bury(&mut self, task: TaskId) {
         if let Some(record) = self.0.get_mut(&task) {
             let mut last = std::mem::take(&mut record.now);
-            (last.pending, last.queued_bytes, last.keeps_memory) = (0, 0, 0);
+            (last.pending, last.queued_bytes) = (0, 0);
+            (last.keeps_memory, last.open_finals) = (0, 0);
             record.earlier.add(&last);
             record.state = RunState::Starting;
             record.congested = false;

@@ -50,13 +50,12 @@ impl BoltTask {
 
     pub(in super::super) fn show_backlog(&self) {
         let status = &self.housing.status;
-        let finals = self.output.open_finals() as u64;
         let counters = &self.housing.counters;
+        counters.open_finals.store(self.output.open_finals() as u64, Relaxed);
         let Life::Open(bolt, _) = &self.life else {
-            counters.pending.store(finals, Relaxed);
             return status.is_up.store(false, Relaxed);
         };
-        counters.pending.store(bolt.held() as u64 + finals, Relaxed);
+        counters.pending.store(bolt.held() as u64, Relaxed);
         counters.keeps_memory.store(u64::from(bolt.holds_memory()), Relaxed);
         if self.taken.len() == 0 {
             let since = bolt.waiting_since().map_or(0, |since| since.0.max(1));

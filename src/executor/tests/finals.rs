@@ -73,13 +73,13 @@ fn the_end_mark_waits_for_the_acks_of_the_final_results() {
     assert_eq!(numbers(&given), ["2", "1"]);
     until_it_waits(&mut task);
     task.show_backlog();
-    assert_eq!(task.housing.counters.pending.load(Relaxed), 2, "they are kept");
+    assert_eq!(task.housing.counters.open_finals.load(Relaxed), 2, "they are kept");
     assert!(!marked(&rig));
     say(&rig, &given, None);
     until_it_waits(&mut task);
     assert!(marked(&rig));
     task.show_backlog();
-    assert_eq!(task.housing.counters.pending.load(Relaxed), 0);
+    assert_eq!(task.housing.counters.open_finals.load(Relaxed), 0);
     assert_eq!(task.housing.counters.replayed.load(Relaxed), 0);
 }
 
