@@ -263,8 +263,6 @@ inputs = ["numbers"]
 fn a_bolt_that_holds_final_results_back_is_asked_to_drain_once_more() {
     let topology = r#"
 name = "hoards"
-[topology]
-max_spout_pending = 5
 [spouts.lines]
 type = "file"
 config = { path = "input.txt" }
@@ -272,9 +270,13 @@ config = { path = "input.txt" }
 type = "count"
 inputs = [{ from = "lines", grouping = { fields = ["line"] } }]
 config = { emit = "final" }
+[bolts.lines-of]
+type = "map"
+inputs = ["count"]
+config = { keep = ["line"] }
 [bolts.hoard]
 python = "hoard.py:Hoard"
-inputs = ["count"]
+inputs = ["lines-of"]
 outputs = ["line"]
 [bolts.print]
 type = "print"

@@ -49,6 +49,15 @@ enum Stage {
     Closed,
 }
 
+/// Whether the component is to drain once more behind the first time: it was opened anew since, or the mark
+/// has come again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Redrain {
+    Done,
+    Wanted,
+    Asked,
+}
+
 pub(crate) struct BoltTask {
     pub(super) housing: Housing,
     pub(super) output: Output,
@@ -58,8 +67,7 @@ pub(crate) struct BoltTask {
     begun: bool,
     board: MarkBoard,
     stage: Stage,
-    /// The component was opened anew after the drain mark had passed.
-    drain_again: bool,
+    redrain: Redrain,
     taken: std::vec::IntoIter<Tuple>,
     in_hand: Option<(Ticket, Flags)>,
     /// Tuples acked when the life before this one ended.
@@ -81,7 +89,7 @@ impl BoltTask {
             begun: false,
             board,
             stage: Stage::Working,
-            drain_again: false,
+            redrain: Redrain::Done,
             taken: Vec::new().into_iter(),
             in_hand: None,
             acked_before: 0,
@@ -182,6 +190,7 @@ impl BoltTask {
         let full = !self.output.has_room();
         let waited = now.since(self.last_flush) >= FLUSH_EVERY;
         if full || waited || worked == 0 || self.housing.mailbox.is_empty() {
+            let until = if worked > 0 { until } else { self::now() };
             end_turn(until, || self.output.flush());
             self.last_flush = now;
         }
@@ -215,7 +224,8 @@ impl BoltTask {
                 self.housing.shop.positions.note_begun(context.task);
             }
             self.next_tick = context.tick.map(|every| now + every);
-            self.drain_again = self.stage >= Stage::Drained;
+            let drained = self.stage >= Stage::Drained;
+            self.redrain = if drained { Redrain::Wanted } else { Redrain::Done };
             if self.stage == Stage::Working {
                 self.housing.enter(TaskState::Running);
             }
@@ -397,7 +407,7 @@ impl BoltTask {
         let (Some(due), Some(every)) = (self.next_tick, self.housing.context.tick) else {
             return;
         };
-        if now >= due && self.stage < Stage::Closing && self.may_execute() {
+        if now >= due && self.stage < Stage::Ending && self.may_execute() {
             let next = due + every;
             self.next_tick = Some(if next > now { next } else { now + every });
             self.guarded(|bolt, out| bolt.tick(out));
@@ -413,7 +423,7 @@ impl BoltTask {
             Life::Due(at) => Some(at),
             Life::Open(..) => {
                 // A tick that is due and cannot be given waits for the doorbell.
-                self.next_tick.filter(|_| self.stage < Stage::Closing && self.may_execute())
+                self.next_tick.filter(|_| self.stage < Stage::Ending && self.may_execute())
             }
             Life::Halted | Life::GivenUp | Life::Over => None,
         }

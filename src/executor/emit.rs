@@ -124,9 +124,7 @@ impl Output {
     /// Whether a component may be called.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.routes.have_room()
-            && self.sums.len() < SUMS_LIMIT
-            && self.finals.as_ref().is_none_or(|finals| finals.has_room())
+        self.routes.have_room() && self.sums.len() < SUMS_LIMIT
     }
 
     /// The task that keeps this one from going on.
@@ -273,6 +271,12 @@ impl Output {
     pub(crate) fn peer_lost(&mut self, slot: WorkerSlot, view: WorkerView) {
         self.routes.discard(slot);
         self.use_view(view);
+        // Acks that were left without a ring may name the lost worker.
+        for way in self.ack_ways.values() {
+            if let AckWay::Local(mailbox) = way {
+                mailbox.ring_for_acks();
+            }
+        }
         self.finals_lost(Touched::worker(slot));
     }
 

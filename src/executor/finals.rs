@@ -16,13 +16,12 @@ use super::pause::sooner;
 use super::replay::{Fate, Kept, Replays};
 use super::tracked::Sending;
 
-/// The final results that are on their way, or are to be given out again.
+/// The final results that are on their way, or are to be given out again. They are no more than fit in the
+/// queues on their way, which are bounded, and than bolts there hold.
 pub(crate) struct Finals {
     task: TaskId,
     ledger: Ledger<Kept>,
     replays: Replays,
-    /// How many may be.
-    max: usize,
     acks: Vec<AckBatch>,
     /// People know that one was refused.
     told: bool,
@@ -48,7 +47,6 @@ impl Finals {
             task: housing.context.task,
             ledger: Ledger::new(fastrand::u32(..)),
             replays: Replays::new(retry),
-            max: housing.shop.settings.max_spout_pending,
             acks: Vec::new(),
             told: false,
             moved: Timestamp::default(),
@@ -67,11 +65,6 @@ impl Finals {
     /// When consumers are to be asked, where some are on their way.
     fn ask_at(&self) -> Option<Timestamp> {
         (!self.asked && !self.ledger.is_empty()).then(|| self.moved + ASK_AFTER)
-    }
-
-    /// Whether more may be given out.
-    pub(crate) fn has_room(&self) -> bool {
-        self.len() < self.max
     }
 }
 
@@ -142,7 +135,12 @@ impl Output {
         }
         self.take_final_acks(housing, now);
         self.time_out_finals(housing, now);
-        while !self.paused && self.routes.have_room() {
+        // One that a full input sheds may be due again at once: the next turn has it.
+        let waiting = self.finals.as_ref().map_or(0, |finals| finals.replays.len());
+        for _ in 0..waiting {
+            if self.paused || !self.routes.have_room() {
+                break;
+            }
             let Some(kept) = self.finals.as_mut().and_then(|finals| finals.replays.due(now)) else {
                 break;
             };

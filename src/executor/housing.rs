@@ -209,9 +209,10 @@ impl Housing {
         self.hours.close(now(), &self.counters, &self.status.present);
     }
 
-    /// Whether there are no other workers.
+    /// Whether nobody has to be told again that the task has ended: there are no other workers, and no task of
+    /// this one that it does not know of has ended in an earlier life.
     pub(crate) fn is_alone(&self) -> bool {
-        self.shop.settings.workers == 1
+        self.shop.settings.workers == 1 && !self.context.restarted
     }
 
     /// A fresh, unopened component.

@@ -210,6 +210,13 @@ impl Mailbox {
         }
     }
 
+    /// Rings where acks wait.
+    pub(crate) fn ring_for_acks(&self) {
+        if self.has_acks.load(Acquire) {
+            self.signal.ring();
+        }
+    }
+
     fn put_acks(&self, batch: AckBatch) -> usize {
         let mut inside = self.lock();
         inside.acks.push(batch);

@@ -140,6 +140,9 @@ impl Bolt for ShellBolt {
     }
 
     fn drain(&mut self, out: &mut Collector<'_>) -> Result<Progress, ComponentError> {
+        if self.closing {
+            return Ok(Progress::Done);
+        }
         let at = now();
         self.turn(at, out)?;
         Ok(self.mark(|session| session.drain(at)))

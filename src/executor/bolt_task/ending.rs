@@ -8,7 +8,7 @@ use crate::tuple::Tuple;
 
 use super::super::housing::TaskState;
 use super::super::mark::Mark;
-use super::{BoltTask, Life, Stage};
+use super::{BoltTask, Life, Redrain, Stage};
 
 impl BoltTask {
     /// The task had ended in an earlier life of its worker.
@@ -33,13 +33,9 @@ impl BoltTask {
 
     /// A drain mark that comes again asks the component to give up what it has held since.
     pub(super) fn note_mark(&mut self, from: TaskId, mark: Mark) {
-        let again = self.board.note(from, mark) && mark == Mark::Drain;
-        if let Life::Open(bolt, _) = &mut self.life
-            && again
-            && self.stage >= Stage::Drained
-        {
-            bolt.drain_anew();
-            self.drain_again = true;
+        let has_ended = self.board.has_ended(from);
+        if self.board.note(from, mark) && mark == Mark::Drain && !has_ended {
+            self.redrain = Redrain::Wanted;
         }
     }
 
@@ -50,9 +46,6 @@ impl BoltTask {
             return;
         }
         let reached = self.board.reached();
-        if self.drain_again && self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done) {
-            self.drain_again = false;
-        }
         if self.stage == Stage::Working
             && reached >= Some(Mark::Drain)
             && self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done)
@@ -61,8 +54,9 @@ impl BoltTask {
             self.output.mark(Mark::Drain);
             self.housing.enter(TaskState::Drained);
         }
+        self.drain_again();
         if self.stage == Stage::Drained
-            && !self.drain_again
+            && self.redrain == Redrain::Done
             && reached == Some(Mark::End)
             && self.end() == Some(Progress::Done)
         {
@@ -76,6 +70,25 @@ impl BoltTask {
             && self.guarded(|bolt, out| Ok(bolt.close(out))) == Some(Progress::Done)
         {
             self.stage = Stage::Closed;
+        }
+    }
+
+    fn drain_again(&mut self) {
+        if self.redrain == Redrain::Done || self.stage == Stage::Working {
+            return;
+        }
+        if self.redrain == Redrain::Wanted {
+            self.redrain = Redrain::Asked;
+            if let Life::Open(bolt, _) = &mut self.life {
+                bolt.drain_anew();
+            }
+        }
+        if self.guarded(|bolt, out| bolt.drain(out)) == Some(Progress::Done) {
+            self.redrain = Redrain::Done;
+            if self.stage < Stage::Closing {
+                // What was given up may be held further on.
+                self.output.mark(Mark::Drain);
+            }
         }
     }
 

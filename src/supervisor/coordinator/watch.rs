@@ -84,9 +84,6 @@ impl Coordinator {
 
     pub(super) fn tell_timeouts(&mut self, effects: &mut Vec<Effect>) {
         for component in &self.plan.components {
-            if component.role != Role::Spout {
-                continue;
-            }
             let tasks = self
                 .plan
                 .tasks
