@@ -190,8 +190,7 @@ impl BoltTask {
         let full = !self.output.has_room();
         let waited = now.since(self.last_flush) >= FLUSH_EVERY;
         if full || waited || worked == 0 || self.housing.mailbox.is_empty() {
-            let until = if worked > 0 { until } else { self::now() };
-            end_turn(until, || self.output.flush());
+            end_turn(until.unwrap_or_else(self::now), || self.output.flush());
             self.last_flush = now;
         }
         // Nobody rings for room that is there already.
@@ -232,8 +231,8 @@ impl BoltTask {
         }
     }
 
-    /// Executes some tuples; how many, and until when.
-    fn work(&mut self, now: Timestamp) -> (usize, Timestamp) {
+    /// Executes some tuples; how many, and until when where there were any.
+    fn work(&mut self, now: Timestamp) -> (usize, Option<Timestamp>) {
         let mut worked = 0;
         while worked < TURN {
             if self.taken.len() == 0 && !(self.may_execute() && self.take(now)) {
@@ -245,8 +244,7 @@ impl BoltTask {
                 break;
             }
         }
-        let until = if worked > 0 { self.measure(now, worked) } else { now };
-        (worked, until)
+        (worked, (worked > 0).then(|| self.measure(now, worked)))
     }
 
     fn may_execute(&self) -> bool {

@@ -21,6 +21,12 @@ pub(crate) struct Failure<'a> {
     pub(crate) message: &'a str,
 }
 
+impl Failure<'static> {
+    /// Why a message fails that a lost worker had to do with.
+    pub(crate) const WORKER_LOST: Self =
+        Self { reason: FailReason::WorkerLost, task: None, message: "a worker was lost" };
+}
+
 impl Failure<'_> {
     /// The line that says why.
     pub(crate) fn headline(&self) -> &str {

@@ -9,6 +9,7 @@ use crate::component::{Emission, EmitError, Level, MessageId, Tasks};
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::topology::RetryPolicy;
 
+use super::dead_letter::Failure;
 use super::emit::Output;
 use super::housing::Housing;
 use super::mark::Mark;
@@ -22,7 +23,6 @@ pub(crate) struct Finals {
     task: TaskId,
     ledger: Ledger<Kept>,
     replays: Replays,
-    acks: Vec<AckBatch>,
     /// People know that one was refused.
     told: bool,
     /// When the last one was given out or done.
@@ -31,14 +31,9 @@ pub(crate) struct Finals {
     asked: bool,
 }
 
-/// Why a final result is to be given out again, and where it failed.
-type Failure<'a> = (FailReason, Option<TaskId>, &'a str);
-
 /// Where no final result is done for so long, the drain mark goes behind them once more: a consumer may hold
 /// them back that gives up what it holds when it drains.
 const ASK_AFTER: Duration = Duration::from_millis(200);
-
-const WORKER_LOST: Failure<'static> = (FailReason::WorkerLost, None, "a worker was lost");
 
 impl Finals {
     fn new(housing: &Housing) -> Self {
@@ -47,7 +42,6 @@ impl Finals {
             task: housing.context.task,
             ledger: Ledger::new(fastrand::u32(..)),
             replays: Replays::new(retry),
-            acks: Vec::new(),
             told: false,
             moved: Timestamp::default(),
             asked: false,
@@ -123,7 +117,8 @@ impl Output {
         self.finals = Some(finals);
         if let Sending::Shed(kept, task) = sending? {
             let text = self.shed_at(task);
-            self.final_failed(*kept, (FailReason::Shed, Some(task), &text));
+            let (reason, task) = (FailReason::Shed, Some(task));
+            self.final_failed(*kept, Failure { reason, task, message: &text });
         }
         Ok(())
     }
@@ -162,14 +157,10 @@ impl Output {
     }
 
     fn take_final_acks(&mut self, housing: &Housing, now: Timestamp) {
-        let Some(finals) = &mut self.finals else { return };
-        let mut batches = std::mem::take(&mut finals.acks);
+        let mut batches = Vec::new();
         housing.mailbox.take_acks(&mut batches);
-        for batch in batches.drain(..) {
+        for batch in batches {
             self.take_final_batch(batch, now);
-        }
-        if let Some(finals) = &mut self.finals {
-            finals.acks = batches;
         }
     }
 
@@ -199,10 +190,11 @@ impl Output {
             finals.note_move(now);
         }
         for kept in lost {
-            self.final_failed(kept, WORKER_LOST);
+            self.final_failed(kept, Failure::WORKER_LOST);
         }
         for (kept, fail) in failed {
-            self.final_failed(kept, (fail.reason, Some(fail.task), &fail.message));
+            let (reason, task) = (fail.reason, Some(fail.task));
+            self.final_failed(kept, Failure { reason, task, message: &fail.message });
         }
         if unknown > 0 {
             self.counters.count_dropped(DropReason::UnknownRoot, unknown);
@@ -219,7 +211,8 @@ impl Output {
                 finals.ledger.reset_timeout(root, now);
                 TaskCounters::add(&self.counters.timeouts_deferred, 1);
             } else if let Some(kept) = finals.ledger.fail(root) {
-                self.final_failed(kept, (FailReason::TimedOut, None, "not fully acked in time"));
+                let (reason, message) = (FailReason::TimedOut, "not fully acked in time");
+                self.final_failed(kept, Failure { reason, task: None, message });
             }
         }
     }
@@ -228,11 +221,12 @@ impl Output {
     pub(super) fn finals_lost(&mut self, lost: Touched) {
         let Some(finals) = &mut self.finals else { return };
         for (_, kept) in finals.ledger.fail_touched(lost) {
-            self.final_failed(kept, WORKER_LOST);
+            self.final_failed(kept, Failure::WORKER_LOST);
         }
     }
 
-    fn final_failed(&mut self, kept: Kept, (reason, task, message): Failure<'_>) {
+    fn final_failed(&mut self, kept: Kept, failure: Failure<'_>) {
+        let Failure { reason, task, .. } = failure;
         self.counters.count_failed(reason);
         let at = self.turn_at;
         let Some(finals) = &mut self.finals else { return };
@@ -241,7 +235,7 @@ impl Output {
         let is_refused = matches!(reason, FailReason::Explicit | FailReason::DiedAlone);
         if is_refused && !std::mem::replace(&mut finals.told, true) {
             let place = task.map_or_else(|| "the topology".to_owned(), |task| self.place(task));
-            let why = message.lines().next().unwrap_or_default();
+            let why = failure.headline();
             let text = format!(
                 "a final result failed in {place}: {why}; it is given out again until it is acked"
             );

@@ -17,6 +17,7 @@ use crate::component::{
 use crate::metrics::TaskCounters;
 use crate::topology::Guarantee;
 
+use super::dead_letter::Failure;
 use super::emit::Output;
 use super::housing::{Housing, TaskEvent, TaskState, panicked};
 use super::life::{Death, Restarts, Verdict};
@@ -127,7 +128,7 @@ impl SpoutTask {
                 Control::PeerLost(slot, view) => {
                     self.output.peer_lost(slot, view);
                     for (_, kept) in self.ledger.fail_touched(Touched::worker(slot)) {
-                        self.give_again(kept, roots::WORKER_LOST, now);
+                        self.give_again(kept, Failure::WORKER_LOST, now);
                     }
                 }
             }

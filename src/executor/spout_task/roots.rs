@@ -12,10 +12,6 @@ use super::super::dead_letter::{self, Failure};
 use super::super::replay::{Fate, Kept};
 use super::SpoutTask;
 
-/// Why a message fails that a lost worker had to do with.
-pub(super) const WORKER_LOST: Failure<'static> =
-    Failure { reason: FailReason::WorkerLost, task: None, message: "a worker was lost" };
-
 impl SpoutTask {
     pub(super) fn take_acks(&mut self, now: Timestamp) {
         let mut batches = std::mem::take(&mut self.acks);
@@ -32,7 +28,7 @@ impl SpoutTask {
         for ack in &batch.acks {
             match self.ledger.ack(ack, replaced) {
                 Settled::Done(kept) => self.complete(kept, now),
-                Settled::Lost(kept) => self.give_again(kept, WORKER_LOST, now),
+                Settled::Lost(kept) => self.give_again(kept, Failure::WORKER_LOST, now),
                 Settled::Open => {}
                 Settled::Unknown => unknown += 1,
             }
