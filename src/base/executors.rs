@@ -5,8 +5,10 @@
 //! there is more: here a thread is woken for each task that nobody has time for, and no other. Threads that
 //! sleep keep the time of the tasks themselves, so that an alarm is one wake-up and not two.
 
+mod crew;
+mod help;
+
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -20,15 +22,10 @@ use std::time::Duration;
 
 use super::time::standing;
 use super::{Alarms, Timestamp, hand_on, just_now, now};
+use crew::Crew;
 
-/// Where one sleeping thread keeps the time, others sleep so much longer: the one may be at work by then.
-const DEPUTY: Duration = Duration::from_millis(1);
-/// So many woken tasks are too many for one thread.
-const CROWD: usize = 16;
 /// What the system may add to an alarm; its own habit is fifty times that.
 const SLACK: Duration = Duration::from_micros(1);
-/// How often a look is taken for tasks whose thread is held up: every so many tasks.
-const ROUND: u64 = 64;
 
 thread_local! {
     /// The crew that this thread is of, by its address; 0: of none.
@@ -59,50 +56,6 @@ struct Shared {
     alarms: Alarms,
 }
 
-#[derive(Debug)]
-struct Crew {
-    /// Tasks that wait to be run, by the thread that ran them last.
-    ready: Vec<Ready>,
-    waiting: usize,
-    /// Tasks that were taken to be run.
-    taken: u64,
-    /// Who sleeps, and until when; who keeps the time comes first and is woken last.
-    asleep: Vec<Sleeper>,
-    /// Threads that were woken and have not looked yet.
-    woken: usize,
-    /// All tasks that have not ended.
-    tasks: Vec<Arc<Task>>,
-    running: usize,
-    closed: bool,
-}
-
-/// What waits for one thread.
-#[derive(Clone, Debug, Default)]
-struct Ready {
-    woken: VecDeque<Arc<Task>>,
-    /// Tasks that had more to do after their turn.
-    yielded: VecDeque<Arc<Task>>,
-    /// Whether the thread has looked since the last round.
-    has_looked: bool,
-}
-
-impl Ready {
-    fn len(&self) -> usize {
-        self.woken.len() + self.yielded.len()
-    }
-
-    fn pop(&mut self) -> Option<Arc<Task>> {
-        self.woken.pop_front().or_else(|| self.yielded.pop_front())
-    }
-}
-
-#[derive(Debug)]
-struct Sleeper {
-    number: usize,
-    thread: Thread,
-    until: Option<Timestamp>,
-}
-
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Task {
@@ -126,17 +79,11 @@ impl Executors {
     /// # Errors
     /// Where the system gives no thread.
     pub(super) fn start(threads: usize, alarms: Alarms) -> io::Result<Self> {
-        let crew = Crew {
-            ready: vec![Ready::default(); threads],
-            waiting: 0,
-            taken: 0,
-            asleep: Vec::with_capacity(threads),
-            woken: 0,
-            tasks: Vec::new(),
-            running: threads,
-            closed: false,
-        };
-        let shared = Arc::new(Shared { crew: Mutex::new(crew), ended: Condvar::new(), alarms });
+        let shared = Arc::new(Shared {
+            crew: Mutex::new(Crew::new(threads)),
+            ended: Condvar::new(),
+            alarms,
+        });
         for number in 0..threads {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
@@ -151,7 +98,7 @@ impl Executors {
         let mut crew = self.0.lock();
         let task = Arc::new(Task {
             state: AtomicU8::new(READY),
-            home: AtomicUsize::new(crew.tasks.len() % crew.ready.len()),
+            home: AtomicUsize::new(crew.next_home()),
             body: Mutex::new(Some(Box::pin(future))),
             shared: Arc::clone(&self.0),
         });
@@ -166,15 +113,12 @@ impl Executors {
         let end = now() + grace;
         let mut crew = self.0.lock();
         crew.closed = true;
-        for sleeper in &crew.asleep {
-            sleeper.thread.unpark();
-        }
+        crew.sleepers().for_each(Thread::unpark);
         while crew.running > 0 && now() < end {
             let waited = self.0.ended.wait_timeout(crew, end.since(now()));
             crew = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let tasks = std::mem::take(&mut crew.tasks);
-        crew.ready.iter_mut().for_each(|ready| *ready = Ready::default());
+        let tasks = crew.take_tasks();
         drop(crew);
         for task in tasks {
             if let Ok(mut body) = task.body.try_lock() {
@@ -187,121 +131,6 @@ impl Executors {
 fn unpark(sleeper: Option<Thread>) {
     if let Some(thread) = sleeper {
         thread.unpark();
-    }
-}
-
-impl Crew {
-    /// A task was woken; who is to be woken for it, once the lock is free.
-    fn push(&mut self, task: Arc<Task>) -> Option<Thread> {
-        let home = self.leave(task);
-        self.queued(home)
-    }
-
-    /// A task was woken, and the thread that did will look for it; whose it is.
-    fn leave(&mut self, task: Arc<Task>) -> usize {
-        let home = task.home.load(Relaxed);
-        self.ready[home].woken.push_back(task);
-        self.waiting += 1;
-        home
-    }
-
-    /// A task has more to do.
-    fn push_again(&mut self, task: Arc<Task>) -> Option<Thread> {
-        let home = task.home.load(Relaxed);
-        self.ready[home].yielded.push_back(task);
-        self.waiting += 1;
-        self.queued(home)
-    }
-
-    /// Who is to be woken for tasks that were left.
-    fn wake_for_left(&mut self) -> Option<Thread> {
-        let home = self.ready.iter().position(|ready| ready.len() > 0)?;
-        self.queued(home)
-    }
-
-    fn queued(&mut self, home: usize) -> Option<Thread> {
-        (self.waiting > self.woken).then(|| self.wake(Some(home))).flatten()
-    }
-
-    /// What thread `number` runs next, unless it goes on with what it is at: what waits for a thread that is
-    /// held up; what was woken for itself, or in numbers for others; what yielded, and then anything. What was
-    /// woken goes before what yielded, so that producers do not run ahead of what they have produced. Who has
-    /// something to do takes nothing from a thread that is about to wake up for it.
-    fn pop(&mut self, number: usize, is_free: bool) -> Option<Arc<Task>> {
-        self.ready[number].has_looked = true;
-        self.taken += 1;
-        let is_round = self.taken.is_multiple_of(ROUND);
-        let held_up = if is_round { self.held_up() } else { None };
-        let task = held_up
-            .and_then(|other| self.ready[other].pop())
-            .or_else(|| is_round.then(|| self.ready[number].yielded.pop_front()).flatten())
-            .or_else(|| self.ready[number].woken.pop_front())
-            .or_else(|| self.crowded()?.pop_front())
-            .or_else(|| self.ready[number].yielded.pop_front())
-            .or_else(|| is_free.then(|| self.longest()?.pop()).flatten())?;
-        self.waiting -= 1;
-        task.home.store(number, Relaxed);
-        Some(task)
-    }
-
-    /// Where most waits.
-    fn longest(&mut self) -> Option<&mut Ready> {
-        self.ready.iter_mut().max_by_key(|ready| ready.len())
-    }
-
-    /// The longest queue of woken tasks, where its thread cannot keep up with it.
-    fn crowded(&mut self) -> Option<&mut VecDeque<Arc<Task>>> {
-        let longest =
-            self.ready.iter_mut().map(|ready| &mut ready.woken).max_by_key(|queue| queue.len());
-        longest.filter(|queue| queue.len() >= CROWD)
-    }
-
-    /// A thread that has not looked for a round although something waits for it: its task is a long one.
-    fn held_up(&mut self) -> Option<usize> {
-        let held_up = self.ready.iter().position(|ready| !ready.has_looked && ready.len() > 0);
-        self.ready.iter_mut().for_each(|ready| ready.has_looked = false);
-        held_up
-    }
-
-    /// Takes somebody from the sleepers, `home` where it is one of them.
-    fn wake(&mut self, home: Option<usize>) -> Option<Thread> {
-        let is_home = |sleeper: &Sleeper| Some(sleeper.number) == home;
-        let place = self.asleep.iter().rposition(is_home);
-        let place = place.or(self.asleep.len().checked_sub(1))?;
-        self.woken += 1;
-        Some(self.asleep.remove(place).thread)
-    }
-
-    /// Lies down until then: somebody sleeps exactly until the next alarm.
-    fn lie_down(
-        &mut self,
-        number: usize,
-        thread: &Thread,
-        alarm: Option<Timestamp>,
-    ) -> Option<Timestamp> {
-        let keeps = |sleeper: &Sleeper| sleeper.until.is_some_and(|until| Some(until) <= alarm);
-        let (until, place) = match alarm {
-            Some(at) if self.asleep.iter().any(keeps) => (Some(at + DEPUTY), self.asleep.len()),
-            Some(at) => (Some(at), 0),
-            None => (None, self.asleep.len()),
-        };
-        self.asleep.insert(place, Sleeper { number, thread: thread.clone(), until });
-        until
-    }
-
-    /// A thread is up again, woken or by itself.
-    fn get_up(&mut self, number: usize) {
-        match self.asleep.iter().position(|sleeper| sleeper.number == number) {
-            Some(place) => drop(self.asleep.remove(place)),
-            None => self.woken -= 1,
-        }
-    }
-
-    /// A thread goes to work although an alarm was set since it last slept: who sleeps and has to know.
-    fn uncovered(&mut self, alarm: Timestamp) -> Option<Thread> {
-        let covers = |sleeper: &Sleeper| sleeper.until.is_some_and(|until| until <= alarm + DEPUTY);
-        let nobody = self.woken == 0 && !self.asleep.iter().any(covers);
-        nobody.then(|| self.wake(None)).flatten()
     }
 }
 
@@ -338,17 +167,20 @@ impl Shared {
             self.alarms.ring_due(at);
             let mut crew = self.lock();
             if slept {
-                crew.get_up(number);
+                crew.get_up(number, at);
             }
             if crew.closed {
                 return None;
             }
-            let (task, sleeper) = match (crew.pop(number, again.is_none()), again.take()) {
+            let (task, sleeper) = match (crew.pop(number, again.is_none(), at), again.take()) {
                 (Some(task), Some(again)) => (Some(task), crew.push_again(again)),
                 (task, again) => (task.or(again), None),
             };
             let news = self.alarms.take_news();
             if task.is_some() {
+                if slept {
+                    crew.joins(at);
+                }
                 let sleeper = sleeper.or_else(|| crew.wake_for_left());
                 let alarm = self.alarms.next().filter(|_| news);
                 let keeper = alarm.and_then(|alarm| crew.uncovered(alarm));
@@ -358,7 +190,7 @@ impl Shared {
                 hand_on(at);
                 return task;
             }
-            let until = crew.lie_down(number, thread, self.alarms.next());
+            let until = crew.lie_down(number, thread, self.alarms.next(), (at, slept));
             drop(crew);
             match until {
                 Some(until) => thread::park_timeout(until.since(now())),
@@ -453,7 +285,7 @@ mod tests {
         (Executors::start(threads, alarms.clone()).unwrap(), alarms)
     }
 
-    /// A task that answers each ring.
+    /// A task that answers each ring, where somebody listens.
     fn answering(
         executors: &Executors,
         signal: Signal,
@@ -463,7 +295,7 @@ mod tests {
         executors.spawn(async move {
             loop {
                 signal.wait().await;
-                answers.send(name).unwrap();
+                let _unheard = answers.send(name);
             }
         });
     }
@@ -564,6 +396,33 @@ mod tests {
             signal.ring();
             answered.recv_timeout(SOON).unwrap();
         }
+        drop(release);
+        executors.shut_down(SOON);
+    }
+
+    #[test]
+    fn who_does_all_alone_and_is_held_up_is_relieved_by_the_lookout() {
+        let (executors, _) = crew(2);
+        let (answers, answered) = channel();
+        let (quick, late) = (Signal::new(), Signal::new());
+        answering(&executors, quick.clone(), channel().0, "quick");
+        answering(&executors, late.clone(), answers, "late");
+        let (release, until) = channel::<()>();
+        let crew = executors.clone();
+        executors.spawn(async move {
+            let is_alone = || {
+                let crew = crew.0.lock();
+                crew.help.nap().is_some() && crew.sleepers().count() == 1
+            };
+            // Each turn wakes a task that takes no time worth waking a thread for.
+            while !is_alone() {
+                quick.ring();
+                tokio::task::yield_now().await;
+            }
+            late.ring();
+            until.recv().unwrap_err();
+        });
+        assert_eq!(answered.recv_timeout(SOON), Ok("late"));
         drop(release);
         executors.shut_down(SOON);
     }
