@@ -7,22 +7,19 @@
 
 mod crew;
 mod help;
+mod task;
 
-use std::cell::Cell;
-use std::fmt;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::time::standing;
 use super::{Alarms, Timestamp, hand_on, just_now, now};
 use crew::Crew;
+use task::Task;
 
 /// What the system may add to an alarm; its own habit is fifty times that.
 const SLACK: Duration = Duration::from_micros(1);
@@ -32,6 +29,8 @@ thread_local! {
     static CREW: Cell<usize> = const { Cell::new(0) };
     /// The same while the thread does the last of a task's turn.
     static ENDS_TURN: Cell<usize> = const { Cell::new(0) };
+    /// Tasks that were woken meanwhile.
+    static LEFT: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Does the last of a task's turn. A task that this wakes is left to the thread itself, which looks for one
@@ -56,23 +55,6 @@ struct Shared {
     alarms: Alarms,
 }
 
-type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-struct Task {
-    state: AtomicU8,
-    /// The thread that ran it last.
-    home: AtomicUsize,
-    body: Mutex<Option<Body>>,
-    shared: Arc<Shared>,
-}
-
-/// What a task's state may be: it waits for a waker; for a thread; runs; runs and was woken meanwhile; has ended.
-const IDLE: u8 = 0;
-const READY: u8 = 1;
-const AT_WORK: u8 = 2;
-const AGAIN: u8 = 3;
-const ENDED: u8 = 4;
-
 impl Executors {
     /// Starts `threads` threads, which ring `alarms` too.
     ///
@@ -96,14 +78,8 @@ impl Executors {
     /// Runs a future, which must not need a runtime, to its end.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         let mut crew = self.0.lock();
-        let task = Arc::new(Task {
-            state: AtomicU8::new(READY),
-            home: AtomicUsize::new(crew.next_home()),
-            body: Mutex::new(Some(Box::pin(future))),
-            shared: Arc::clone(&self.0),
-        });
-        crew.tasks.push(Arc::clone(&task));
-        let sleeper = crew.push(task);
+        let task = Task::new(future, crew.next_place(), Arc::clone(&self.0));
+        let sleeper = crew.push_new(Box::new(task));
         drop(crew);
         unpark(sleeper);
     }
@@ -119,12 +95,9 @@ impl Executors {
             crew = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let tasks = crew.take_tasks();
+        // They wake each other as they are dropped.
         drop(crew);
-        for task in tasks {
-            if let Ok(mut body) = task.body.try_lock() {
-                drop(body.take());
-            }
-        }
+        drop(tasks);
     }
 }
 
@@ -145,22 +118,24 @@ impl Shared {
         }
         CREW.set(self.address());
         let thread = thread::current();
-        let mut again = None;
-        while let Some(task) = self.next(number, &thread, again.take()) {
-            again = task.run();
+        let mut done = None;
+        while let Some(mut task) = self.next(number, &thread, done.take()) {
+            if !task.run() {
+                done = Some(task);
+            }
         }
         self.lock().running -= 1;
         self.ended.notify_all();
     }
 
-    /// What thread `number` runs now, which has just run `again`; it sleeps while there is nothing. `None` at
+    /// What thread `number` runs now, which has just run `done`; it sleeps while there is nothing. `None` at
     /// the end.
     fn next(
         &self,
         number: usize,
         thread: &Thread,
-        mut again: Option<Arc<Task>>,
-    ) -> Option<Arc<Task>> {
+        mut done: Option<Box<Task>>,
+    ) -> Option<Box<Task>> {
         let mut slept = false;
         loop {
             let at = just_now();
@@ -169,7 +144,15 @@ impl Shared {
             if slept {
                 crew.get_up(number, at);
             }
+            let mut again = done.take().and_then(|task| crew.put_down(task));
+            LEFT.with_borrow_mut(|left| {
+                for task in left.drain(..) {
+                    crew.leave(task);
+                }
+            });
             if crew.closed {
+                // What it has just run is dropped when the lock is free.
+                drop(crew);
                 return None;
             }
             let (task, sleeper) = match (crew.pop(number, again.is_none(), at), again.take()) {
@@ -200,10 +183,10 @@ impl Shared {
         }
     }
 
-    /// Has a task run that does not run.
-    fn schedule(self: &Arc<Self>, task: Arc<Task>) {
+    /// Has a task run that rests.
+    fn schedule(self: &Arc<Self>, task: usize) {
         if ENDS_TURN.get() == self.address() {
-            self.lock().leave(task);
+            LEFT.with_borrow_mut(|left| left.push(task));
         } else {
             let sleeper = self.lock().push(task);
             unpark(sleeper);
@@ -212,62 +195,6 @@ impl Shared {
 
     fn address(self: &Arc<Self>) -> usize {
         Arc::as_ptr(self) as usize
-    }
-}
-
-impl Task {
-    /// Runs until it waits; given back where it does not.
-    fn run(self: Arc<Self>) -> Option<Arc<Self>> {
-        self.state.store(AT_WORK, Release);
-        let waker = Waker::from(Arc::clone(&self));
-        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
-        let future = body.as_mut()?;
-        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-            self.state.store(ENDED, Release);
-            drop(body.take());
-            self.shared.lock().tasks.retain(|task| !Arc::ptr_eq(task, &self));
-            return None;
-        }
-        drop(body);
-        if self.state.compare_exchange(AT_WORK, IDLE, AcqRel, Acquire).is_ok() {
-            return None;
-        }
-        self.state.store(READY, Release);
-        Some(self)
-    }
-
-    /// Notes that there is something to do; whether it has to be queued.
-    fn note(&self) -> bool {
-        let mut state = self.state.load(Acquire);
-        loop {
-            let to = match state {
-                IDLE => READY,
-                AT_WORK => AGAIN,
-                _ => return false,
-            };
-            match self.state.compare_exchange_weak(state, to, AcqRel, Acquire) {
-                Ok(_) => return to == READY,
-                Err(found) => state = found,
-            }
-        }
-    }
-}
-
-impl Wake for Task {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if self.note() {
-            self.shared.schedule(Arc::clone(self));
-        }
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Task({})", self.state.load(Relaxed))
     }
 }
 

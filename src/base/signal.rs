@@ -1,9 +1,10 @@
 //! A task's doorbell: any thread may ring it, one loop waits for it.
 
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
-use std::task::Poll;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
 
 use atomic_waker::AtomicWaker;
 
@@ -14,12 +15,45 @@ pub struct Signal(Arc<Bell>);
 #[derive(Debug, Default)]
 struct Bell {
     rung: AtomicBool,
-    waiter: AtomicWaker,
+    /// Who waited first. Mostly nobody else ever does, so it is kept, and neither to wait nor to ring takes more
+    /// than a look at it.
+    first: OnceLock<Waker>,
+    /// Who waits for the first time, or beside the first.
+    other: AtomicWaker,
+    has_other: AtomicBool,
 }
 
 impl Bell {
     fn take(&self) -> bool {
-        self.rung.swap(false, AcqRel)
+        self.rung.load(SeqCst) && self.rung.swap(false, SeqCst)
+    }
+
+    fn ring(&self) {
+        // Whoever rang first wakes it for both.
+        if self.rung.swap(true, SeqCst) {
+            return;
+        }
+        // Seen by whoever finds what a wait of the first one has taken.
+        if let Some(first) = self.first.get() {
+            first.wake_by_ref();
+        }
+        if self.has_other.load(SeqCst) {
+            self.other.wake();
+        }
+    }
+
+    /// Has this waker woken from now on; whether a ring may have come just before.
+    fn register(&self, waker: &Waker) -> bool {
+        if self.first.get().is_some_and(|first| first.will_wake(waker)) {
+            if self.has_other.load(Relaxed) {
+                self.has_other.store(false, SeqCst);
+            }
+            return false;
+        }
+        self.first.get_or_init(|| waker.clone());
+        self.has_other.store(true, SeqCst);
+        self.other.register(waker);
+        true
     }
 }
 
@@ -31,10 +65,7 @@ impl Signal {
 
     /// Wakes the loop, now or as soon as it waits.
     pub fn ring(&self) {
-        // Whoever rang first wakes it for both.
-        if !self.0.rung.swap(true, AcqRel) {
-            self.0.waiter.wake();
-        }
+        self.0.ring();
     }
 
     /// Whether both are the same doorbell.
@@ -48,8 +79,8 @@ impl Signal {
             if self.0.take() {
                 return Poll::Ready(());
             }
-            self.0.waiter.register(context.waker());
-            if self.0.take() { Poll::Ready(()) } else { Poll::Pending }
+            let rung = self.0.register(context.waker()) && self.0.take();
+            if rung { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -73,8 +104,26 @@ mod tests {
         waits.await;
     }
 
+    #[tokio::test]
+    async fn any_of_several_waiters_is_woken() {
+        let signal = Signal::new();
+        for _ in 0..3 {
+            for _ in 0..2 {
+                let waiting = signal.clone();
+                let waiter = tokio::spawn(async move { waiting.wait().await });
+                tokio::task::yield_now().await;
+                signal.ring();
+                waiter.await.unwrap();
+            }
+            let mut own = std::pin::pin!(signal.wait());
+            assert!(poll(own.as_mut()).is_pending());
+            signal.ring();
+            own.await;
+        }
+    }
+
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+        future.poll(&mut std::task::Context::from_waker(Waker::noop()))
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

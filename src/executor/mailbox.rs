@@ -80,6 +80,7 @@ pub struct Mailbox {
     inside: Mutex<Inside>,
     signal: Signal,
     limit: usize,
+    /// Bytes that wait; written under the lock alone, as is the next.
     bytes: AtomicUsize,
     /// When the delivery at the head came, in nanoseconds; 0 where nothing waits.
     head_since: AtomicU64,
@@ -158,7 +159,7 @@ impl Mailbox {
             self.head_since.store(since.0.max(1), Relaxed);
         }
         inside.data.push_back(Queued { delivery, weight, since });
-        self.bytes.fetch_add(weight, Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed) + weight, Relaxed);
         let first = inside.data.len() == 1;
         drop(inside);
         if first {
@@ -183,7 +184,7 @@ impl Mailbox {
             }
             return None;
         };
-        self.bytes.fetch_sub(queued.weight, Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed) - queued.weight, Relaxed);
         let head = inside.data.front().map_or(0, |next| next.since.0.max(1));
         self.head_since.store(head, Relaxed);
         if !matches!(queued.delivery, Delivery::Part(..)) {

@@ -1,14 +1,12 @@
 //! Who runs what next, and who is woken for it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::Thread;
 use std::time::Duration;
 
 use super::super::Timestamp;
-use super::Task;
 use super::help::Help;
+use super::task::Task;
 
 /// Where one sleeping thread keeps the time, others sleep so much longer: the one may be at work by then.
 const DEPUTY: Duration = Duration::from_millis(1);
@@ -29,19 +27,19 @@ pub(super) struct Crew {
     asleep: Vec<Sleeper>,
     /// Threads that were woken and have not looked yet.
     woken: usize,
-    /// All tasks that have not ended.
-    pub(super) tasks: Vec<Arc<Task>>,
+    /// Tasks that wait to be woken, by number.
+    resting: Vec<Option<Box<Task>>>,
     pub(super) running: usize,
     pub(super) closed: bool,
     pub(super) help: Help,
 }
 
 /// What waits for one thread.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Ready {
-    woken: VecDeque<Arc<Task>>,
+    woken: VecDeque<Box<Task>>,
     /// Tasks that had more to do after their turn.
-    yielded: VecDeque<Arc<Task>>,
+    yielded: VecDeque<Box<Task>>,
     /// Whether the thread has looked since the last round.
     has_looked: bool,
     /// When it was last given a task.
@@ -53,7 +51,7 @@ impl Ready {
         self.woken.len() + self.yielded.len()
     }
 
-    pub(super) fn pop(&mut self) -> Option<Arc<Task>> {
+    pub(super) fn pop(&mut self) -> Option<Box<Task>> {
         self.woken.pop_front().or_else(|| self.yielded.pop_front())
     }
 }
@@ -71,21 +69,23 @@ impl Crew {
     /// A crew of so many threads, none of which sleeps.
     pub(super) fn new(threads: usize) -> Self {
         Self {
-            ready: vec![Ready::default(); threads],
+            ready: (0..threads).map(|_| Ready::default()).collect(),
             waiting: 0,
             taken: 0,
             asleep: Vec::with_capacity(threads),
             woken: 0,
-            tasks: Vec::new(),
+            resting: Vec::new(),
             running: threads,
             closed: false,
             help: Help::default(),
         }
     }
 
-    /// Whose the next new task is.
-    pub(super) fn next_home(&self) -> usize {
-        self.tasks.len() % self.ready.len()
+    /// Number and home of the next new task.
+    pub(super) fn next_place(&mut self) -> (usize, usize) {
+        let number = self.resting.len();
+        self.resting.push(None);
+        (number, number % self.ready.len())
     }
 
     /// The threads that sleep.
@@ -93,29 +93,52 @@ impl Crew {
         self.asleep.iter().map(|sleeper| &sleeper.thread)
     }
 
-    /// All tasks; nothing waits any more.
-    pub(super) fn take_tasks(&mut self) -> Vec<Arc<Task>> {
-        self.ready.iter_mut().for_each(|ready| *ready = Ready::default());
-        std::mem::take(&mut self.tasks)
+    /// All tasks that no thread runs; nothing waits any more.
+    pub(super) fn take_tasks(&mut self) -> VecDeque<Box<Task>> {
+        let resting = self.resting.iter_mut().filter_map(Option::take);
+        let ready = self.ready.iter_mut().flat_map(|ready| {
+            let (woken, yielded) = (std::mem::take(&mut ready.woken), &mut ready.yielded);
+            woken.into_iter().chain(std::mem::take(yielded))
+        });
+        resting.chain(ready).collect()
+    }
+
+    /// A task's turn is over; it is given back where it was woken meanwhile.
+    pub(super) fn put_down(&mut self, task: Box<Task>) -> Option<Box<Task>> {
+        if !task.rests() {
+            return Some(task);
+        }
+        let number = task.number();
+        self.resting[number] = Some(task);
+        None
     }
 
     /// A task was woken; who is to be woken for it, once the lock is free.
-    pub(super) fn push(&mut self, task: Arc<Task>) -> Option<Thread> {
-        let home = self.leave(task);
+    pub(super) fn push(&mut self, number: usize) -> Option<Thread> {
+        let home = self.leave(number)?;
         self.queued(home)
     }
 
-    /// A task was woken, and the thread that did will look for it; whose it is.
-    pub(super) fn leave(&mut self, task: Arc<Task>) -> usize {
-        let home = task.home.load(Relaxed);
+    /// A task was woken, and the thread that did will look for it; whose it is. There is none once all are
+    /// dropped.
+    pub(super) fn leave(&mut self, number: usize) -> Option<usize> {
+        let task = self.resting[number].take()?;
+        let home = task.home;
         self.ready[home].woken.push_back(task);
         self.waiting += 1;
-        home
+        Some(home)
+    }
+
+    /// A new task waits for its first turn.
+    pub(super) fn push_new(&mut self, task: Box<Task>) -> Option<Thread> {
+        let number = task.number();
+        self.resting[number] = Some(task);
+        self.push(number)
     }
 
     /// A task has more to do.
-    pub(super) fn push_again(&mut self, task: Arc<Task>) -> Option<Thread> {
-        let home = task.home.load(Relaxed);
+    pub(super) fn push_again(&mut self, task: Box<Task>) -> Option<Thread> {
+        let home = task.home;
         self.ready[home].yielded.push_back(task);
         self.waiting += 1;
         self.queued(home)
@@ -147,7 +170,7 @@ impl Crew {
     /// held up; what was woken for itself, or in numbers for others; what yielded, and then anything. What was
     /// woken goes before what yielded, so that producers do not run ahead of what they have produced. Who has
     /// something to do takes nothing from a thread that is about to wake up for it.
-    pub(super) fn pop(&mut self, number: usize, is_free: bool, at: Timestamp) -> Option<Arc<Task>> {
+    pub(super) fn pop(&mut self, number: usize, is_free: bool, at: Timestamp) -> Option<Box<Task>> {
         self.ready[number].has_looked = true;
         if self.waiting > 0 {
             self.help.waited(at.since(self.ready[number].since));
@@ -156,7 +179,7 @@ impl Crew {
         self.taken += 1;
         let is_round = self.taken.is_multiple_of(ROUND);
         let held_up = if is_round { self.held_up() } else { None };
-        let task = held_up
+        let mut task = held_up
             .and_then(|other| self.ready[other].pop())
             .or_else(|| is_round.then(|| self.ready[number].yielded.pop_front()).flatten())
             .or_else(|| self.ready[number].woken.pop_front())
@@ -164,7 +187,7 @@ impl Crew {
             .or_else(|| self.ready[number].yielded.pop_front())
             .or_else(|| is_free.then(|| self.longest()?.pop()).flatten())?;
         self.waiting -= 1;
-        task.home.store(number, Relaxed);
+        task.home = number;
         Some(task)
     }
 
@@ -174,7 +197,7 @@ impl Crew {
     }
 
     /// The longest queue of woken tasks, where its thread cannot keep up with it, or is not woken for it.
-    fn crowded(&mut self) -> Option<&mut VecDeque<Arc<Task>>> {
+    fn crowded(&mut self) -> Option<&mut VecDeque<Box<Task>>> {
         let crowd = if self.help.nap().is_some() { 1 } else { CROWD };
         let longest =
             self.ready.iter_mut().map(|ready| &mut ready.woken).max_by_key(|queue| queue.len());
