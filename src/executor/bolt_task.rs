@@ -23,6 +23,8 @@ use super::pause::{Step, pause, sooner};
 
 /// Tuples between two looks at control and time.
 const TURN: usize = 512;
+/// What so few tuples have made leaves in less time than is worth another look at the clock.
+const FEW: usize = 32;
 /// The longest that an open batch waits while its task is busy.
 const FLUSH_EVERY: Duration = Duration::from_millis(1);
 
@@ -75,6 +77,8 @@ pub(crate) struct BoltTask {
     next_tick: Option<Timestamp>,
     last_flush: Timestamp,
     idle: bool,
+    /// When the component had done what it was given in this turn, where nothing of note has followed.
+    done_at: Option<Timestamp>,
 }
 
 impl BoltTask {
@@ -96,6 +100,7 @@ impl BoltTask {
             next_tick: None,
             last_flush: Timestamp::default(),
             idle: false,
+            done_at: None,
         }
     }
 
@@ -109,7 +114,7 @@ impl BoltTask {
             match self.step(at) {
                 Step::Again => tokio::task::yield_now().await,
                 Step::Wait(deadline) => {
-                    let at = now();
+                    let at = self.done_at.unwrap_or_else(now);
                     self.housing.turn_to(self.waits_for(), at);
                     hand_on(at);
                     pause(&signal, deadline, &mut alarm, at).await;
@@ -156,6 +161,7 @@ impl BoltTask {
 
     /// Does what can be done now; true where there may be more at once.
     pub(super) fn turn(&mut self, now: Timestamp) -> bool {
+        self.done_at = None;
         self.output.begin_turn(now, self.housing.mailbox.head_since().unwrap_or(now));
         self.output.settle_finals(&self.housing, now);
         if matches!(self.life, Life::Over) {
@@ -175,6 +181,7 @@ impl BoltTask {
             self.guarded(|bolt, out| bolt.wake(out));
         }
         let (worked, until) = self.work(now);
+        self.done_at = until.filter(|_| worked <= FEW);
         self.tick(now);
         self.pass_marks();
         // It is idle where it finds nothing in a turn, so that others had theirs meanwhile.
@@ -183,7 +190,7 @@ impl BoltTask {
             self.idle = false;
         } else if self.housing.mailbox.is_empty() {
             self.output.rest();
-            if !std::mem::replace(&mut self.idle, true) {
+            if !std::mem::replace(&mut self.idle, true) && self.has_idle_work() {
                 self.guarded(|bolt, out| bolt.idle(out));
             }
         }
@@ -255,9 +262,9 @@ impl BoltTask {
         let counters = &self.housing.counters;
         TaskCounters::add(&counters.executed, worked as u64);
         let until = now();
-        let each = until.since(started) / worked as u32;
+        let each = until.nanos_since(started) / worked as u64;
         if matches!(&self.life, Life::Open(_, Acking::Automatic)) {
-            counters.latency.record(each, worked as u64);
+            counters.latency.record_nanos(each, worked as u64);
         }
         until
     }
@@ -334,10 +341,11 @@ impl BoltTask {
         &mut self,
         call: impl FnOnce(&mut dyn Bolt, &mut Collector<'_>) -> Result<T, ComponentError>,
     ) -> Option<T> {
-        let Self { life, output, .. } = self;
+        let Self { life, output, done_at, .. } = self;
         let Life::Open(bolt, _) = life else {
             return None;
         };
+        *done_at = None;
         let outcome =
             catch_unwind(AssertUnwindSafe(|| call(bolt.as_mut(), &mut Collector::new(output))));
         self.judge(outcome)

@@ -32,33 +32,48 @@ impl Mark {
     }
 }
 
-/// Which marks have come from which producing task.
+/// Which marks have come from which producing task. It is looked at in each turn, and there may be a thousand
+/// producers: so they are counted.
 #[derive(Clone, Debug)]
-pub(crate) struct MarkBoard(BTreeMap<TaskId, Option<Mark>>);
+pub(crate) struct MarkBoard {
+    last: BTreeMap<TaskId, Option<Mark>>,
+    /// How many have sent a drain mark, or more.
+    drained: usize,
+    ended: usize,
+}
 
 impl MarkBoard {
     /// A board for these producing tasks.
     pub(crate) fn new(producers: impl IntoIterator<Item = TaskId>) -> Self {
-        Self(producers.into_iter().map(|task| (task, None)).collect())
+        let last = producers.into_iter().map(|task| (task, None)).collect();
+        Self { last, drained: 0, ended: 0 }
     }
 
     /// Notes a mark; whether it had come before (from an earlier life of the producer, or because that asks
     /// once more for what is held).
     pub(crate) fn note(&mut self, from: TaskId, mark: Mark) -> bool {
-        let Some(last) = self.0.get_mut(&from) else { return false };
+        let Some(last) = self.last.get_mut(&from) else { return false };
         let came_before = *last >= Some(mark);
-        *last = (*last).max(Some(mark));
+        if !came_before {
+            self.drained += usize::from(last.is_none());
+            self.ended += usize::from(mark == Mark::End);
+            *last = Some(mark);
+        }
         came_before
     }
 
     /// Whether a producing task has sent its last.
     pub(crate) fn has_ended(&self, from: TaskId) -> bool {
-        self.0.get(&from) == Some(&Some(Mark::End))
+        self.ended > 0 && self.last.get(&from) == Some(&Some(Mark::End))
     }
 
     /// The greatest mark that all producing tasks have sent.
     pub(crate) fn reached(&self) -> Option<Mark> {
-        self.0.values().min().copied().flatten()
+        match self.last.len() {
+            all if self.ended == all => Some(Mark::End),
+            all if self.drained == all => Some(Mark::Drain),
+            _ => None,
+        }
     }
 }
 

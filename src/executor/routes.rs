@@ -203,7 +203,8 @@ impl Routes {
     }
 
     fn stay(&mut self) {
-        for route in self.streams.iter_mut().flat_map(|stream| &mut stream.routes) {
+        let with_choice = self.streams.iter_mut().filter(|stream| stream.sole.is_none());
+        for route in with_choice.flat_map(|stream| &mut stream.routes) {
             route.chooser.stay(self.runs.length(route.lanes.len()));
         }
     }
@@ -362,8 +363,11 @@ impl Routes {
 
     /// The task that takes nothing at the moment, and so keeps this one from going on.
     pub(crate) fn blocked_on(&self) -> Option<TaskId> {
+        if self.have_room() {
+            return None;
+        }
         let full = self.lanes.iter().filter(|lane| !lane.has_room());
-        full.max_by_key(|lane| lane.waiting_bytes()).filter(|_| !self.have_room()).map(Lane::task)
+        full.max_by_key(|lane| lane.waiting_bytes()).map(Lane::task)
     }
 
     /// Bytes that wait on the lanes.

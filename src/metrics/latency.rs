@@ -40,7 +40,12 @@ impl Latency {
     /// Adds `count` values of one duration. One loop writes a histogram.
     #[inline]
     pub fn record(&self, span: Duration, count: u64) {
-        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        self.record_nanos(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX), count);
+    }
+
+    /// The same of a duration in nanoseconds.
+    #[inline]
+    pub fn record_nanos(&self, nanos: u64, count: u64) {
         let bucket = &self.0[bucket_of(nanos)];
         bucket.store(bucket.load(Relaxed) + count, Relaxed);
     }

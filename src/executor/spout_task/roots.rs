@@ -56,7 +56,7 @@ impl SpoutTask {
         }
         let counters = &self.housing.counters;
         TaskCounters::add(&counters.acked, 1);
-        counters.latency.record(now.since(kept.first), 1);
+        counters.latency.record_nanos(now.nanos_since(kept.first), 1);
         self.unsaved = true;
         self.settle(&kept);
     }
