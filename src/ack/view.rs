@@ -34,27 +34,49 @@ impl Touched {
 
 /// The incarnation of every worker as known at one time and place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerView(Arc<[Incarnation]>);
+pub struct WorkerView(Incarnations);
+
+/// Each batch of acks has a copy of its own: of few workers it is a few bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Incarnations {
+    Few(u8, [Incarnation; FEW]),
+    Many(Arc<[Incarnation]>),
+}
+
+const FEW: usize = 3;
 
 impl WorkerView {
     /// A view of these incarnations, by slot.
     pub fn new(incarnations: impl IntoIterator<Item = Incarnation>) -> Self {
-        Self(incarnations.into_iter().collect())
+        let all: Vec<_> = incarnations.into_iter().collect();
+        if all.len() > FEW {
+            return Self(Incarnations::Many(all.into()));
+        }
+        let mut few = [Incarnation(0); FEW];
+        few[..all.len()].copy_from_slice(&all);
+        Self(Incarnations::Few(all.len() as u8, few))
     }
 
     /// The incarnations by slot.
     pub fn incarnations(&self) -> &[Incarnation] {
-        &self.0
+        match &self.0 {
+            Incarnations::Few(count, all) => &all[..usize::from(*count)],
+            Incarnations::Many(all) => all,
+        }
     }
 
     /// The workers that have been replaced since `older` was taken.
     #[inline]
     pub fn replaced_since(&self, older: &Self) -> Touched {
-        // The same allocation: the cheap test on the hot path.
-        if Arc::ptr_eq(&self.0, &older.0) {
+        // The cheap test on the hot path.
+        let same = match (&self.0, &older.0) {
+            (Incarnations::Many(one), Incarnations::Many(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one == other,
+        };
+        if same {
             return Touched::default();
         }
-        let pairs = self.0.iter().zip(older.0.iter()).enumerate();
+        let pairs = self.incarnations().iter().zip(older.incarnations()).enumerate();
         pairs
             .filter(|(_, (now, then))| now > then)
             .map(|(slot, _)| Touched::worker(WorkerSlot(slot as u16)))
