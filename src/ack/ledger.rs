@@ -5,6 +5,7 @@
 //! wheel would round. A root id is a slot and the slot's generation, so that an id is never used twice.
 //! No I/O and no clock: time comes in with the events.
 
+use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
 use crate::base::{RootId, Timestamp};
@@ -12,6 +13,9 @@ use crate::base::{RootId, Timestamp};
 use super::{AckEntry, Touched};
 
 const NIL: u32 = u32::MAX;
+/// Entries of a block. Blocks stay where they are as the slab grows: to move ten million open roots would hold
+/// up their spout for a second.
+const BLOCK: usize = 4096;
 
 #[derive(Debug)]
 struct Entry<P> {
@@ -24,6 +28,55 @@ struct Entry<P> {
     generation: u32,
     previous: u32,
     next: u32,
+}
+
+impl<P> Entry<P> {
+    #[inline]
+    fn is_of(&self, root: RootId) -> bool {
+        self.payload.is_some() && u64::from(self.generation) == root.0 >> 32
+    }
+}
+
+/// All entries, by slot.
+#[derive(Debug)]
+struct Slab<P>(Vec<Vec<Entry<P>>>);
+
+impl<P> Slab<P> {
+    #[inline]
+    fn get(&self, slot: u32) -> Option<&Entry<P>> {
+        self.0.get(slot as usize / BLOCK)?.get(slot as usize % BLOCK)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Entry<P>> {
+        self.0.get_mut(slot as usize / BLOCK)?.get_mut(slot as usize % BLOCK)
+    }
+
+    /// Adds an entry; its slot.
+    fn push(&mut self, entry: Entry<P>) -> u32 {
+        if self.0.last().is_none_or(|block| block.len() == BLOCK) {
+            self.0.push(Vec::with_capacity(BLOCK));
+        }
+        let block = self.0.len() - 1;
+        self.0[block].push(entry);
+        (block * BLOCK + self.0[block].len() - 1) as u32
+    }
+}
+
+impl<P> Index<u32> for Slab<P> {
+    type Output = Entry<P>;
+
+    #[inline]
+    fn index(&self, slot: u32) -> &Entry<P> {
+        &self.0[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+}
+
+impl<P> IndexMut<u32> for Slab<P> {
+    #[inline]
+    fn index_mut(&mut self, slot: u32) -> &mut Entry<P> {
+        &mut self.0[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
 }
 
 /// What an ack came to.
@@ -42,7 +95,7 @@ pub enum Settled<P> {
 /// Open roots, each with a payload of the spout loop.
 #[derive(Debug)]
 pub struct Ledger<P> {
-    entries: Vec<Entry<P>>,
+    entries: Slab<P>,
     free: u32,
     oldest: u32,
     newest: u32,
@@ -56,7 +109,7 @@ impl<P> Ledger<P> {
     /// An empty ledger; `seed` is random.
     pub fn new(seed: u32) -> Self {
         let (free, oldest, newest) = (NIL, NIL, NIL);
-        Self { entries: Vec::new(), free, oldest, newest, open: 0, first_generation: seed }
+        Self { entries: Slab(Vec::new()), free, oldest, newest, open: 0, first_generation: seed }
     }
 
     /// How many roots are open.
@@ -71,34 +124,24 @@ impl<P> Ledger<P> {
 
     /// Opens a root, before any of its tuples leaves.
     pub fn open(&mut self, payload: P, now: Timestamp) -> RootId {
-        let slot = if self.free == NIL {
-            let generation = self.first_generation;
-            let touched = Touched::default();
-            let (previous, next) = (NIL, NIL);
-            self.entries.push(Entry {
-                payload: None,
-                xor: 0,
-                touched,
-                since: now,
-                generation,
-                previous,
-                next,
-            });
-            (self.entries.len() - 1) as u32
+        let (payload, touched) = (Some(payload), Touched::default());
+        let (since, previous, next) = (now, self.newest, NIL);
+        let (slot, generation) = if self.free == NIL {
+            let generation = self.first_generation.wrapping_add(1);
+            let xor = 0;
+            let fresh = Entry { payload, xor, touched, since, generation, previous, next };
+            (self.entries.push(fresh), generation)
         } else {
             let slot = self.free;
-            self.free = self.entries[slot as usize].next;
-            slot
+            let entry = &mut self.entries[slot];
+            self.free = entry.next;
+            let generation = entry.generation.wrapping_add(1);
+            *entry = Entry { payload, xor: 0, touched, since, generation, previous, next };
+            (slot, generation)
         };
-        let entry = &mut self.entries[slot as usize];
-        entry.payload = Some(payload);
-        entry.xor = 0;
-        entry.touched = Touched::default();
-        entry.generation = entry.generation.wrapping_add(1);
-        let root = RootId(u64::from(entry.generation) << 32 | u64::from(slot));
         self.open += 1;
-        self.append(slot, now);
-        root
+        self.note_newest(slot);
+        RootId(u64::from(generation) << 32 | u64::from(slot))
     }
 
     /// XORs edges that the spout itself sent into a root, and closes it where nobody got any.
@@ -115,10 +158,10 @@ impl<P> Ledger<P> {
     /// them; what it sent there is lost.
     #[inline]
     pub fn ack(&mut self, ack: &AckEntry, replaced: Touched) -> Settled<P> {
-        let Some(slot) = self.slot_of(ack.root) else {
+        let slot = ack.root.0 as u32;
+        let Some(entry) = self.entries.get_mut(slot).filter(|entry| entry.is_of(ack.root)) else {
             return Settled::Unknown;
         };
-        let entry = &mut self.entries[slot as usize];
         entry.xor ^= ack.xor;
         entry.touched = entry.touched.union(ack.touched);
         let is_done = entry.xor == 0;
@@ -136,7 +179,7 @@ impl<P> Ledger<P> {
 
     /// The payload of an open root.
     pub fn get(&self, root: RootId) -> Option<&P> {
-        self.slot_of(root).and_then(|slot| self.entries[slot as usize].payload.as_ref())
+        self.slot_of(root).and_then(|slot| self.entries[slot].payload.as_ref())
     }
 
     /// Starts a root's time-out again; false where it is not open.
@@ -144,7 +187,8 @@ impl<P> Ledger<P> {
         let Some(slot) = self.slot_of(root) else {
             return false;
         };
-        self.unlink(slot);
+        let Entry { previous, next, .. } = self.entries[slot];
+        self.join(previous, next);
         self.append(slot, now);
         true
     }
@@ -152,7 +196,7 @@ impl<P> Ledger<P> {
     /// Starts the time-outs of all open roots again.
     pub fn reset_timeouts(&mut self, now: Timestamp) {
         let mut slot = self.oldest;
-        while let Some(entry) = self.entries.get_mut(slot as usize) {
+        while let Some(entry) = self.entries.get_mut(slot) {
             entry.since = now;
             slot = entry.next;
         }
@@ -160,14 +204,14 @@ impl<P> Ledger<P> {
 
     /// The root that falls due first, where its time is up.
     pub fn due(&self, now: Timestamp, timeout: Duration) -> Option<RootId> {
-        let entry = self.entries.get(self.oldest as usize)?;
+        let entry = self.entries.get(self.oldest)?;
         let up = now.since(entry.since) >= timeout && entry.since + timeout <= now;
         up.then(|| RootId(u64::from(entry.generation) << 32 | u64::from(self.oldest)))
     }
 
     /// When the next root falls due.
     pub fn next_due(&self, timeout: Duration) -> Option<Timestamp> {
-        self.entries.get(self.oldest as usize).map(|entry| entry.since + timeout)
+        self.entries.get(self.oldest).map(|entry| entry.since + timeout)
     }
 
     /// Closes every root that has touched one of these workers, oldest first.
@@ -175,7 +219,7 @@ impl<P> Ledger<P> {
         let mut failed = Vec::new();
         let mut slot = self.oldest;
         while slot != NIL {
-            let entry = &self.entries[slot as usize];
+            let entry = &self.entries[slot];
             let next = entry.next;
             if entry.touched.meets(lost) {
                 let root = RootId(u64::from(entry.generation) << 32 | u64::from(slot));
@@ -189,42 +233,49 @@ impl<P> Ledger<P> {
     #[inline]
     fn slot_of(&self, root: RootId) -> Option<u32> {
         let slot = root.0 as u32;
-        let entry = self.entries.get(slot as usize)?;
-        let alive = entry.payload.is_some() && u64::from(entry.generation) == root.0 >> 32;
-        alive.then_some(slot)
+        self.entries.get(slot)?.is_of(root).then_some(slot)
     }
 
+    /// Puts a slot that is in no list behind all others.
     fn append(&mut self, slot: u32, now: Timestamp) {
         let newest = self.newest;
-        let entry = &mut self.entries[slot as usize];
+        let entry = &mut self.entries[slot];
         (entry.previous, entry.next, entry.since) = (newest, NIL, now);
-        match self.entries.get_mut(newest as usize) {
+        self.note_newest(slot);
+    }
+
+    /// The slot's own entry knows its place already.
+    fn note_newest(&mut self, slot: u32) {
+        match self.entries.get_mut(self.newest) {
             Some(before) => before.next = slot,
             None => self.oldest = slot,
         }
         self.newest = slot;
     }
 
-    fn unlink(&mut self, slot: u32) {
-        let Entry { previous, next, .. } = self.entries[slot as usize];
-        match self.entries.get_mut(previous as usize) {
+    /// Joins the two that an entry stood between.
+    #[inline]
+    fn join(&mut self, previous: u32, next: u32) {
+        match self.entries.get_mut(previous) {
             Some(before) => before.next = next,
             None => self.oldest = next,
         }
-        match self.entries.get_mut(next as usize) {
+        match self.entries.get_mut(next) {
             Some(after) => after.previous = previous,
             None => self.newest = previous,
         }
     }
 
+    #[inline]
     fn close(&mut self, slot: u32) -> P {
-        self.unlink(slot);
-        let free = self.free;
-        let entry = &mut self.entries[slot as usize];
-        entry.next = free;
+        let entry = &mut self.entries[slot];
+        let (previous, next) = (entry.previous, entry.next);
+        entry.next = self.free;
+        let payload = entry.payload.take().expect("only open roots are closed");
         self.free = slot;
         self.open -= 1;
-        entry.payload.take().expect("only open roots are closed")
+        self.join(previous, next);
+        payload
     }
 }
 
@@ -398,7 +449,7 @@ mod tests {
                 let far = second(10_000);
                 prop_assert_eq!(ledger.due(far, TIMEOUT), open.first().copied());
             }
-            let slots = ledger.entries.len();
+            let slots: usize = ledger.entries.0.iter().map(Vec::len).sum();
             prop_assert!(slots <= 300);
         }
     }

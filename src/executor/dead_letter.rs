@@ -86,7 +86,7 @@ pub(crate) fn letter(
     earlier: Option<&Letter>,
 ) -> Letter {
     let stream = context.outputs.get(kept.stream.index()).map(|output| &output.decl);
-    let history = kept.history.as_deref().cloned().unwrap_or_default();
+    let history = kept.particulars().history.as_deref().cloned().unwrap_or_default();
     let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     let mut letter = Letter {
         id: LetterId::random(),
@@ -102,10 +102,10 @@ pub(crate) fn letter(
         task: context.task,
         message: kept.id.0,
         stream: stream.map_or_else(|| "default".to_owned(), |stream| stream.name.clone()),
-        direct: kept.direct,
+        direct: kept.particulars().direct,
         fields: stream.map(|stream| stream.fields.clone()).unwrap_or_default(),
         values: kept.values.clone(),
-        attempts: kept.failures,
+        attempts: kept.particulars().failures,
         first_emitted: Moment(now.0.saturating_sub(age)),
         failures: Vec::new(),
         left_out: 0,

@@ -8,6 +8,7 @@ use crate::base::{TaskId, Timestamp};
 use crate::component::{Emission, EmitError, Level, MessageId, Tasks};
 use crate::metrics::{DropReason, FailReason, TaskCounters};
 use crate::topology::RetryPolicy;
+use crate::tuple::Flags;
 
 use super::dead_letter::Failure;
 use super::emit::Output;
@@ -105,8 +106,11 @@ impl Output {
     #[cold]
     pub(super) fn emit_final(&mut self, emission: Emission<'_>) -> Result<(), EmitError> {
         let Emission { stream, direct, values, flags, tasks, .. } = emission;
-        let kept = Kept::fresh(MessageId(0), (stream, direct), values, self.turn_at, 0);
-        self.send_final(Kept { flags, ..kept }, tasks)
+        let mut kept = Kept::fresh(MessageId(0), (stream, direct), values, self.turn_at, 0);
+        if flags != Flags::default() {
+            kept.particulars_mut().flags = flags;
+        }
+        self.send_final(kept, tasks)
     }
 
     fn send_final(&mut self, kept: Kept, tasks: Tasks<'_>) -> Result<(), EmitError> {

@@ -11,27 +11,42 @@ use crate::tuple::{Flags, Values};
 
 use super::history::History;
 
-/// A spout message as the engine keeps it until its tree is done.
+/// A spout message as the engine keeps it until its tree is done. There may be millions.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Kept {
     pub(crate) id: MessageId,
     pub(crate) values: Values,
     pub(crate) stream: StreamIdx,
+    /// Which life of the spout's component emitted it.
+    pub(crate) life: u32,
+    /// When it was first emitted.
+    pub(crate) first: Timestamp,
+    particulars: Option<Box<Particulars>>,
+}
+
+/// What few messages have: those of direct streams, and those that have failed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Particulars {
     pub(crate) direct: Option<TaskId>,
     pub(crate) flags: Flags,
     /// How many failures count against `retry.max`.
     pub(crate) spent: u32,
     /// How many times it has failed at all.
     pub(crate) failures: u32,
-    /// When it was first emitted.
-    pub(crate) first: Timestamp,
-    /// Which life of the spout's component emitted it.
-    pub(crate) life: u32,
     /// Its failures, where they are wanted.
     pub(crate) history: Option<Box<History>>,
     /// It is a message's dead letter, on its stream: it is given out again until that succeeds.
     pub(crate) is_letter: bool,
 }
+
+static ORDINARY: Particulars = Particulars {
+    direct: None,
+    flags: Flags(0),
+    spent: 0,
+    failures: 0,
+    history: None,
+    is_letter: false,
+};
 
 impl Kept {
     /// A message of a component's `life` that goes on a stream, or on a direct one to a task.
@@ -43,9 +58,26 @@ impl Kept {
         first: Timestamp,
         life: u32,
     ) -> Self {
-        let (flags, history, is_letter) = (Flags::default(), None, false);
-        let (spent, failures) = (0, 0);
-        Self { id, values, stream, direct, flags, spent, failures, first, life, history, is_letter }
+        let particulars =
+            direct.map(|_| Box::new(Particulars { direct, ..Particulars::default() }));
+        Self { id, values, stream, life, first, particulars }
+    }
+
+    /// The dead letter of a message, which is given out in its place.
+    pub(crate) fn letter(self, stream: StreamIdx, values: Values) -> Self {
+        let letter = Particulars { is_letter: true, ..Particulars::default() };
+        Self { values, stream, particulars: Some(Box::new(letter)), ..self }
+    }
+
+    /// What it has and most have not.
+    #[inline]
+    pub(crate) fn particulars(&self) -> &Particulars {
+        self.particulars.as_deref().unwrap_or(&ORDINARY)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn particulars_mut(&mut self) -> &mut Particulars {
+        self.particulars.get_or_insert_default()
     }
 }
 
@@ -118,19 +150,21 @@ impl Replays {
             | FailReason::Shed => true,
             FailReason::Died | FailReason::WorkerLost | FailReason::Restarted => false,
         };
-        kept.flags = kept.flags.union(match reason {
+        let known = kept.particulars_mut();
+        known.flags = known.flags.union(match reason {
             // Most deaths are nobody's fault, so what was there once goes on in company.
-            FailReason::Died if kept.flags.contains(Flags::WITNESS) => Flags::SUSPECT,
+            FailReason::Died if known.flags.contains(Flags::WITNESS) => Flags::SUSPECT,
             FailReason::Died => Flags::WITNESS,
             FailReason::DiedAlone => Flags::SUSPECT.union(Flags::CONVICTED),
             _ => Flags::default(),
         });
-        kept.failures += 1;
-        kept.spent += u32::from(spends);
-        if !kept.is_letter && self.policy.max.is_some_and(|max| kept.spent > max) {
+        known.failures += 1;
+        known.spent += u32::from(spends);
+        let (spent, is_letter) = (known.spent, known.is_letter);
+        if !is_letter && self.policy.max.is_some_and(|max| spent > max) {
             return Fate::DeadLetter(kept);
         }
-        let at = if spends { now + self.delay(kept.spent, jitter) } else { now };
+        let at = if spends { now + self.delay(spent, jitter) } else { now };
         self.put(kept, at);
         Fate::Retry
     }
@@ -196,13 +230,13 @@ mod tests {
             message = replays.due(Timestamp(expected)).unwrap();
         }
         let fate = replays.failed(message, FailReason::TimedOut, Timestamp(0), 1.0);
-        assert!(matches!(fate, Fate::DeadLetter(Kept { spent: 3, .. })));
+        assert!(matches!(fate, Fate::DeadLetter(kept) if kept.particulars().spent == 3));
     }
 
     #[test]
     fn a_dead_letter_on_its_stream_is_never_given_up() {
         let mut replays = replays(Some(0));
-        let mut letter = Kept { is_letter: true, ..kept(1) };
+        let mut letter = kept(1).letter(StreamIdx(1), smallvec![]);
         for _ in 0..10 {
             let fate = replays.failed(letter, FailReason::Explicit, Timestamp(0), 1.0);
             assert_eq!(fate, Fate::Retry);
@@ -224,10 +258,11 @@ mod tests {
         ] {
             assert_eq!(replays.failed(message, reason, Timestamp(5), 1.0), Fate::Retry);
             message = replays.due(Timestamp(5)).unwrap();
-            assert_eq!((message.flags, message.spent), (flags, 0), "{reason:?}");
+            let known = message.particulars();
+            assert_eq!((known.flags, known.spent), (flags, 0), "{reason:?}");
         }
         let fate = replays.failed(kept(1), FailReason::DiedAlone, Timestamp(5), 1.0);
         let Fate::DeadLetter(kept) = fate else { panic!("{fate:?}") };
-        assert!(kept.flags.contains(Flags::SUSPECT.union(Flags::CONVICTED)));
+        assert!(kept.particulars().flags.contains(Flags::SUSPECT.union(Flags::CONVICTED)));
     }
 }

@@ -249,7 +249,8 @@ impl SpoutTask {
                 break;
             };
             worked = true;
-            let is_first = kept.is_letter && kept.failures == 0;
+            let known = kept.particulars();
+            let is_first = known.is_letter && known.failures == 0;
             TaskCounters::add(&self.housing.counters.replayed, u64::from(!is_first));
             if let Err(error) = self.spout_output(now).1.send_kept(kept, Tasks::Any) {
                 let message = format!("a message could not be given out again: {error}");

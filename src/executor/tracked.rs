@@ -6,7 +6,7 @@ use crate::component::{EmitError, MessageId, Tasks};
 use crate::tuple::{Anchor, Anchors, Values};
 
 use super::emit::Output;
-use super::replay::Kept;
+use super::replay::{Kept, Particulars};
 
 /// What has become of a root that was just sent.
 pub(crate) enum Sending {
@@ -29,7 +29,8 @@ impl Output {
         now: Timestamp,
         tasks: Tasks<'_>,
     ) -> Result<Sending, EmitError> {
-        let (stream, direct, flags, id) = (kept.stream, kept.direct, kept.flags, kept.id);
+        let (stream, id) = (kept.stream, kept.id);
+        let &Particulars { direct, flags, .. } = kept.particulars();
         let values = copy(&kept.values);
         let root = ledger.open(kept, now);
         let (mut xor, mut touched_all) = (0, Touched::default());

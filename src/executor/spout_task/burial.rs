@@ -8,7 +8,6 @@ use crate::component::Level;
 use crate::dead_letter::{Letter, Moment};
 use crate::metrics::TaskCounters;
 use crate::topology::DeadLetters;
-use crate::tuple::Flags;
 
 use super::super::dead_letter;
 use super::super::replay::Kept;
@@ -55,20 +54,7 @@ impl SpoutTask {
                 let stream = context.output_named(name).expect("the check has added the stream");
                 self.warn_buried(&letter, &format!("stream `{name}`"));
                 let values = dead_letter::values(&letter);
-                let flags = Flags::default();
-                let (spent, failures, history) = (0, 0, None);
-                let letter = Kept {
-                    values,
-                    stream,
-                    direct: None,
-                    flags,
-                    spent,
-                    failures,
-                    history,
-                    is_letter: true,
-                    ..kept
-                };
-                self.replays.put(letter, now);
+                self.replays.put(kept.letter(stream, values), now);
             }
         }
     }

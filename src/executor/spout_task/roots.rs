@@ -51,7 +51,7 @@ impl SpoutTask {
     }
 
     fn complete(&mut self, kept: Kept, now: Timestamp) {
-        if kept.is_letter {
+        if kept.particulars().is_letter {
             return self.buried(&kept);
         }
         let counters = &self.housing.counters;
@@ -92,7 +92,8 @@ impl SpoutTask {
     pub(super) fn give_again(&mut self, mut kept: Kept, failure: Failure<'_>, now: Timestamp) {
         self.housing.counters.count_failed(failure.reason);
         // The spout has been told of a message that is a dead letter by now.
-        let own = kept.life == self.lives && !kept.is_letter;
+        let is_letter = kept.particulars().is_letter;
+        let own = kept.life == self.lives && !is_letter;
         let told = |spout: &mut dyn Spout| spout.fail(kept.id, failure.headline());
         if own && self.tell(told) == Some(Replay::Source) {
             self.owed = true;
@@ -102,9 +103,9 @@ impl SpoutTask {
             let at = failure.place(&self.housing.context);
             self.warn(&kept, failure, &format!("a message killed {at}, which had nothing else"));
         }
-        if self.housing.retry.max.is_some() && !kept.is_letter {
+        if self.housing.retry.max.is_some() && !is_letter {
             let attempt = failure.attempt(&self.housing.context, Moment(unix_millis()));
-            kept.history.get_or_insert_default().push(attempt);
+            kept.particulars_mut().history.get_or_insert_default().push(attempt);
         }
         let fate = self.replays.failed(kept, failure.reason, now, fastrand::f64());
         if let Fate::DeadLetter(kept) = fate {
