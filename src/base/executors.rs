@@ -17,7 +17,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::time::standing;
-use super::{Alarms, Timestamp, hand_on, just_now, now};
+use super::{Alarms, Job, Timestamp, hand_on, just_now, now};
 use crew::Crew;
 use task::Task;
 
@@ -76,9 +76,9 @@ impl Executors {
     }
 
     /// Runs a future, which must not need a runtime, to its end.
-    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, job: Job, future: impl Future<Output = ()> + Send + 'static) {
         let mut crew = self.0.lock();
-        let task = Task::new(future, crew.next_place(), Arc::clone(&self.0));
+        let task = Task::new(job, future, crew.next_place(), Arc::clone(&self.0));
         let sleeper = crew.push_new(Box::new(task));
         drop(crew);
         unpark(sleeper);
@@ -205,6 +205,7 @@ mod tests {
     use super::super::Signal;
     use super::*;
 
+    const JOB: Job = Job::Owned("test");
     const SOON: Duration = Duration::from_secs(20);
 
     fn crew(threads: usize) -> (Executors, Alarms) {
@@ -219,7 +220,7 @@ mod tests {
         answers: Sender<&'static str>,
         name: &'static str,
     ) {
-        executors.spawn(async move {
+        executors.spawn(JOB, async move {
             loop {
                 signal.wait().await;
                 let _unheard = answers.send(name);
@@ -230,7 +231,7 @@ mod tests {
     /// Holds a thread up until it is let go, and says when it does.
     fn blocking(executors: &Executors, until: Receiver<()>) {
         let (held, holds) = channel();
-        executors.spawn(async move {
+        executors.spawn(JOB, async move {
             held.send(()).unwrap();
             until.recv().unwrap_err();
         });
@@ -264,7 +265,7 @@ mod tests {
         // A ring goes round: each task rings the next ones at the end of its turn, more than there are threads.
         for place in 0..bells.len() {
             let (bells, answers) = (bells.clone(), answers.clone());
-            executors.spawn(async move {
+            executors.spawn(JOB, async move {
                 loop {
                     bells[place].wait().await;
                     answers.send(place).unwrap();
@@ -291,7 +292,7 @@ mod tests {
         let (signal, answers) = (Signal::new(), channel());
         answering(&executors, signal.clone(), answers.0, "answer");
         let (done, ended) = channel();
-        executors.spawn(async move {
+        executors.spawn(JOB, async move {
             for _ in 0..20 {
                 signal.ring();
                 tokio::task::yield_now().await;
@@ -314,7 +315,7 @@ mod tests {
             answering(&executors, signal.clone(), answers.clone(), "answer");
         }
         // The other thread always has something of its own to do.
-        executors.spawn(async {
+        executors.spawn(JOB, async {
             loop {
                 tokio::task::yield_now().await;
             }
@@ -336,7 +337,7 @@ mod tests {
         answering(&executors, late.clone(), answers, "late");
         let (release, until) = channel::<()>();
         let crew = executors.clone();
-        executors.spawn(async move {
+        executors.spawn(JOB, async move {
             let is_alone = || {
                 let crew = crew.0.lock();
                 crew.help.nap().is_some() && crew.sleepers().count() == 1
@@ -371,8 +372,8 @@ mod tests {
                 }
             }
         };
-        executors.spawn(ringing(Duration::from_millis(1), "often"));
-        executors.spawn(ringing(Duration::from_millis(7), "seldom"));
+        executors.spawn(JOB, ringing(Duration::from_millis(1), "often"));
+        executors.spawn(JOB, ringing(Duration::from_millis(7), "seldom"));
         let hear = |name| {
             let heard = std::iter::repeat_with(|| answered.recv_timeout(SOON).unwrap());
             assert_eq!(

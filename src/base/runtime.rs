@@ -24,6 +24,19 @@ pub enum Job {
     Owned(&'static str),
 }
 
+impl Job {
+    /// What its panic means; does not return where that is the end of the process.
+    pub(super) fn has_panicked(self, reason: &str) {
+        match self {
+            Self::Vital(name) => {
+                tracing::error!(job = name, reason, "vital job panicked; the process ends");
+                std::process::abort();
+            }
+            Self::Owned(name) => tracing::error!(job = name, reason, "job panicked"),
+        }
+    }
+}
+
 /// Starts jobs on one runtime.
 #[derive(Clone, Debug)]
 pub struct Spawner(Handle);
@@ -64,13 +77,7 @@ async fn watch<F: Future>(job: Job, future: F) -> Option<F::Output> {
     match CatchPanic(Box::pin(AssertUnwindSafe(future))).await {
         Ok(output) => Some(output),
         Err(reason) => {
-            match job {
-                Job::Vital(name) => {
-                    tracing::error!(job = name, reason, "vital job panicked; the process ends");
-                    std::process::abort();
-                }
-                Job::Owned(name) => tracing::error!(job = name, reason, "job panicked"),
-            }
+            job.has_panicked(&reason);
             None
         }
     }
@@ -126,10 +133,7 @@ pub struct TaskSpawner(Executors);
 impl TaskSpawner {
     /// Starts a task, which may wait for doorbells and alarms and for nothing that needs a runtime.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, job: Job, future: F) {
-        let watched = watch(job, future);
-        self.0.spawn(async {
-            watched.await;
-        });
+        self.0.spawn(job, future);
     }
 }
 

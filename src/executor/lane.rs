@@ -285,8 +285,29 @@ impl Lane {
 
     /// Sends what the other side takes; `waiter` is rung when it takes more.
     pub(crate) fn flush(&mut self, waiter: &Signal) -> Flushed {
+        if self.closed.is_empty() && self.send_open(waiter) {
+            return Flushed::default();
+        }
         self.close();
         self.send_closed(waiter)
+    }
+
+    /// Sends the open batch to a task of this worker, where nothing is before it; whether it left.
+    #[inline]
+    fn send_open(&mut self, waiter: &Signal) -> bool {
+        let Destination::Local(mailbox) = &self.destination else { return false };
+        if self.open_count == 0 {
+            return true;
+        }
+        let delivery = Delivery::Tuples(std::mem::take(&mut self.open));
+        if let Err(refused) = mailbox.push(delivery, self.open_bytes, waiter) {
+            let Delivery::Tuples(tuples) = refused else { unreachable!("these were tuples") };
+            self.open = tuples;
+            return false;
+        }
+        self.before = self.open_count;
+        (self.open_bytes, self.open_count) = (0, 0);
+        true
     }
 
     fn send_closed(&mut self, waiter: &Signal) -> Flushed {

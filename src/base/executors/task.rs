@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::task::{Context, Wake, Waker};
 
+use super::super::{Job, panic_text};
 use super::Shared;
 
 /// A task. It belongs to the thread that runs it, and else to the crew.
 pub(super) struct Task {
+    job: Job,
     body: Pin<Box<dyn Future<Output = ()> + Send>>,
     handle: Arc<Handle>,
     waker: Waker,
@@ -36,13 +39,14 @@ const AGAIN: u8 = 3;
 impl Task {
     /// A task that waits for its first turn.
     pub(super) fn new(
+        job: Job,
         body: impl Future<Output = ()> + Send + 'static,
         (number, home): (usize, usize),
         shared: Arc<Shared>,
     ) -> Self {
         let handle = Arc::new(Handle { state: AtomicU8::new(READY), number, shared });
         let waker = Waker::from(Arc::clone(&handle));
-        Self { body: Box::pin(body), handle, waker, home }
+        Self { job, body: Box::pin(body), handle, waker, home }
     }
 
     /// Its place among those that rest.
@@ -53,7 +57,12 @@ impl Task {
     /// Has a turn; whether it was the last one.
     pub(super) fn run(&mut self) -> bool {
         self.handle.state.store(AT_WORK, Release);
-        self.body.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready()
+        let Self { body, waker, .. } = self;
+        let turn = || body.as_mut().poll(&mut Context::from_waker(waker)).is_ready();
+        catch_unwind(AssertUnwindSafe(turn)).unwrap_or_else(|panic| {
+            self.job.has_panicked(&panic_text(panic.as_ref()));
+            true
+        })
     }
 
     /// Its turn is over, and the crew is locked. Whether it rests; if not, it was woken meanwhile.
