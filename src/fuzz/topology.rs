@@ -12,7 +12,7 @@ use crate::topology::{Environment, Overrides, dot, json, load, mermaid, table};
 /// # Panics
 /// Where the folder for the file cannot be written.
 pub fn topology(data: &[u8]) {
-    let path = file();
+    let path = FOLDER.with(|folder| folder.0.join("t.toml"));
     fs::write(&path, data).expect("the temporary folder can be written");
     let text = String::from_utf8_lossy(data);
     let overrides = text.lines().filter_map(|line| line.strip_prefix("# set: "));
@@ -29,12 +29,27 @@ pub fn topology(data: &[u8]) {
     }
 }
 
-/// A file of this thread.
-fn file() -> PathBuf {
-    let (process, thread) = (std::process::id(), std::thread::current().id());
-    let folder = std::env::temp_dir().join(format!("gw-fuzz-{process}-{thread:?}"));
-    fs::create_dir_all(&folder).expect("the temporary folder can be written");
-    folder.join("t.toml")
+thread_local! {
+    static FOLDER: Folder = Folder::new();
+}
+
+/// A folder of this thread, which goes with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let (process, thread) = (std::process::id(), std::thread::current().id());
+        let folder = std::env::temp_dir().join(format!("gw-fuzz-{process}-{thread:?}"));
+        fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the folder for temporary files is no reason to fail.
+        let _left = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn environment() -> Environment {
