@@ -1,34 +1,34 @@
 //! Spouts' positions and the tasks that have begun as files in the run's folder, and the way to the
 //! files of dead letters.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::TaskId;
 use crate::dead_letter;
 use crate::executor::PositionStore;
 
-/// One file a task, replaced atomically.
+/// The name of the file of tasks that have begun.
+const BEGUN: &str = "begun";
+
+/// One file a spout task, replaced atomically, and one for all tasks that have begun, each a line.
 #[derive(Debug)]
 pub(super) struct PositionFiles {
     folder: PathBuf,
+    begun: File,
 }
 
 impl PositionFiles {
     /// Keeps positions in `folder`, which is made where it is missing.
     pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        let begun = File::options().append(true).create(true).open(folder.join(BEGUN))?;
+        Ok(Self { folder, begun })
     }
 
     fn path(&self, task: TaskId) -> PathBuf {
         self.folder.join(format!("{task}.json"))
-    }
-
-    /// A file that is there once a life of the task has begun its work.
-    fn begun_mark(&self, task: TaskId) -> PathBuf {
-        self.folder.join(format!("{task}.begun"))
     }
 }
 
@@ -56,11 +56,18 @@ impl PositionStore for PositionFiles {
     }
 
     fn begun(&self, task: TaskId) -> bool {
-        self.begun_mark(task).exists()
+        match fs::read_to_string(self.folder.join(BEGUN)) {
+            Ok(begun) => begun.lines().any(|line| line.parse() == Ok(task.0)),
+            Err(error) => {
+                tracing::error!(task = task.0, %error, "which tasks have begun could not be read");
+                false
+            }
+        }
     }
 
     fn note_begun(&self, task: TaskId) {
-        if let Err(error) = fs::write(self.begun_mark(task), "") {
+        // One write, so that workers do not write into each other's lines.
+        if let Err(error) = (&self.begun).write_all(format!("{task}\n").as_bytes()) {
             tracing::error!(task = task.0, %error, "it could not be noted that a task has begun");
         }
     }
@@ -95,8 +102,10 @@ mod tests {
     fn a_later_worker_knows_which_tasks_have_begun() {
         let folder = tempfile::tempdir().unwrap();
         PositionFiles::open(folder.path().to_owned()).unwrap().note_begun(TaskId(1));
+        let other = PositionFiles::open(folder.path().to_owned()).unwrap();
+        other.note_begun(TaskId(23));
         let later = PositionFiles::open(folder.path().to_owned()).unwrap();
-        assert!(later.begun(TaskId(1)));
-        assert!(!later.begun(TaskId(2)));
+        assert!([1, 23].iter().all(|task| later.begun(TaskId(*task))));
+        assert!([2, 3, 12].iter().all(|task| !later.begun(TaskId(*task))));
     }
 }
