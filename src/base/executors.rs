@@ -144,17 +144,17 @@ impl Shared {
             if slept {
                 crew.get_up(number, at);
             }
+            if crew.closed {
+                // What it has just run is dropped when the lock is free.
+                drop(crew);
+                return None;
+            }
             let mut again = done.take().and_then(|task| crew.put_down(task));
             LEFT.with_borrow_mut(|left| {
                 for task in left.drain(..) {
                     crew.leave(task);
                 }
             });
-            if crew.closed {
-                // What it has just run is dropped when the lock is free.
-                drop(crew);
-                return None;
-            }
             let (task, sleeper) = match (crew.pop(number, again.is_none(), at), again.take()) {
                 (Some(task), Some(again)) => (Some(task), crew.push_again(again)),
                 (task, again) => (task.or(again), None),
@@ -165,7 +165,7 @@ impl Shared {
                     crew.joins(at);
                 }
                 let sleeper = sleeper.or_else(|| crew.wake_for_left());
-                let alarm = self.alarms.next().filter(|_| news);
+                let alarm = self.alarms.next().filter(|_| news || slept);
                 let keeper = alarm.and_then(|alarm| crew.uncovered(alarm));
                 drop(crew);
                 unpark(sleeper);
@@ -200,7 +200,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
     use super::super::Signal;
     use super::*;
@@ -336,7 +337,7 @@ mod tests {
         answering(&executors, quick.clone(), channel().0, "quick");
         answering(&executors, late.clone(), answers, "late");
         let (release, until) = channel::<()>();
-        let crew = executors.clone();
+        let (bell, crew) = (late.clone(), executors.clone());
         executors.spawn(JOB, async move {
             let is_alone = || {
                 let crew = crew.0.lock();
@@ -347,11 +348,89 @@ mod tests {
                 quick.ring();
                 tokio::task::yield_now().await;
             }
-            late.ring();
+            bell.ring();
             until.recv().unwrap_err();
         });
         assert_eq!(answered.recv_timeout(SOON), Ok("late"));
+        // Nothing is left any more to a thread that does not look.
+        let end = now() + SOON;
+        while executors.0.lock().help.nap().is_some() {
+            assert!(now() < end, "tasks are left to a thread that is held up");
+            late.ring();
+            assert_eq!(answered.recv_timeout(SOON), Ok("late"));
+        }
         drop(release);
+        executors.shut_down(SOON);
+    }
+
+    #[test]
+    fn what_a_task_has_woken_is_run_before_its_next_turn() {
+        let (executors, _) = crew(1);
+        let (answers, answered) = channel();
+        let (own, other) = (Signal::new(), Signal::new());
+        answering(&executors, other.clone(), answers, "answer");
+        let (tells, told) = channel();
+        executors.spawn(JOB, async move {
+            end_turn(now(), || other.ring());
+            own.ring();
+            own.wait_a_turn().await;
+            tells.send(answered.try_recv()).unwrap();
+        });
+        assert_eq!(told.recv_timeout(SOON).unwrap(), Ok("answer"));
+        executors.shut_down(SOON);
+    }
+
+    #[test]
+    fn a_task_that_outlives_the_end_is_dropped_when_it_lets_its_thread_go() {
+        let (executors, _) = crew(2);
+        let (held, holds) = channel();
+        let (release, until) = channel::<()>();
+        let (alive, dropped) = channel::<()>();
+        executors.spawn(JOB, async move {
+            let _alive = alive;
+            held.send(()).unwrap();
+            until.recv().unwrap_err();
+            std::future::pending::<()>().await;
+        });
+        holds.recv_timeout(SOON).unwrap();
+        executors.shut_down(Duration::ZERO);
+        drop(release);
+        assert_eq!(dropped.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn a_ring_that_meets_a_turn_is_answered() {
+        const RINGS: u64 = 100_000;
+        let (executors, _) = crew(2);
+        let (signal, rung) = (Signal::new(), Arc::new([const { AtomicU64::new(0) }; 2]));
+        let answered = Arc::new([const { AtomicU64::new(0) }; 2]);
+        let (bell, asked, answers) = (signal.clone(), Arc::clone(&rung), Arc::clone(&answered));
+        executors.spawn(JOB, async move {
+            loop {
+                bell.wait_a_turn().await;
+                for (asked, answer) in asked.iter().zip(answers.iter()) {
+                    answer.store(asked.load(SeqCst), SeqCst);
+                }
+            }
+        });
+        let ringers = [0, 1].map(|place| {
+            let (signal, rung, answered) =
+                (signal.clone(), Arc::clone(&rung), Arc::clone(&answered));
+            thread::spawn(move || {
+                let end = now() + SOON;
+                (1..=RINGS).all(|ring| {
+                    rung[place].store(ring, SeqCst);
+                    signal.ring();
+                    std::iter::repeat_with(|| answered[place].load(SeqCst) >= ring)
+                        .inspect(|_| thread::yield_now())
+                        .any(|answered| answered || now() > end)
+                        && answered[place].load(SeqCst) >= ring
+                })
+            })
+        });
+        for ringer in ringers {
+            assert!(ringer.join().unwrap(), "a ring was not answered");
+        }
         executors.shut_down(SOON);
     }
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, OnceLock};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use atomic_waker::AtomicWaker;
 
@@ -24,8 +24,17 @@ struct Bell {
 }
 
 impl Bell {
-    fn take(&self) -> bool {
-        self.rung.load(SeqCst) && self.rung.swap(false, SeqCst)
+    fn take(&self, waker: &Waker) -> bool {
+        let taken = self.rung.load(SeqCst) && self.rung.swap(false, SeqCst);
+        // Who rings from now on has seen that, and so who is first.
+        if taken && self.has_other.load(Relaxed) && self.is_first(waker) {
+            self.has_other.store(false, SeqCst);
+        }
+        taken
+    }
+
+    fn is_first(&self, waker: &Waker) -> bool {
+        self.first.get().is_some_and(|first| first.will_wake(waker))
     }
 
     fn ring(&self) {
@@ -33,7 +42,6 @@ impl Bell {
         if self.rung.swap(true, SeqCst) {
             return;
         }
-        // Seen by whoever finds what a wait of the first one has taken.
         if let Some(first) = self.first.get() {
             first.wake_by_ref();
         }
@@ -42,18 +50,14 @@ impl Bell {
         }
     }
 
-    /// Has this waker woken from now on; whether a ring may have come just before.
-    fn register(&self, waker: &Waker) -> bool {
-        if self.first.get().is_some_and(|first| first.will_wake(waker)) {
-            if self.has_other.load(Relaxed) {
-                self.has_other.store(false, SeqCst);
-            }
-            return false;
+    /// Has this waker woken from now on.
+    fn register(&self, waker: &Waker) {
+        if self.is_first(waker) {
+            return;
         }
         self.first.get_or_init(|| waker.clone());
         self.has_other.store(true, SeqCst);
         self.other.register(waker);
-        true
     }
 }
 
@@ -75,14 +79,32 @@ impl Signal {
 
     /// Waits for a ring. Dropping the future loses no ring. One loop may wait at a time.
     pub async fn wait(&self) {
+        poll_fn(|context| self.poll(context)).await;
+    }
+
+    /// Waits for a ring, but ends the task's turn in any case: others have theirs before it goes on.
+    pub async fn wait_a_turn(&self) {
+        let mut has_ended = false;
         poll_fn(|context| {
-            if self.0.take() {
-                return Poll::Ready(());
+            if std::mem::replace(&mut has_ended, true) {
+                return self.poll(context);
             }
-            let rung = self.0.register(context.waker()) && self.0.take();
-            if rung { Poll::Ready(()) } else { Poll::Pending }
+            self.0.register(context.waker());
+            if self.0.rung.load(SeqCst) {
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
         })
         .await;
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let waker = context.waker();
+        if self.0.take(waker) {
+            return Poll::Ready(());
+        }
+        self.0.register(waker);
+        if self.0.take(waker) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -105,6 +127,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_wait_of_a_turn_ends_the_turn_and_keeps_the_ring() {
+        let signal = Signal::new();
+        signal.ring();
+        let mut waits = std::pin::pin!(signal.wait_a_turn());
+        assert!(poll(waits.as_mut()).is_pending());
+        assert!(poll(waits.as_mut()).is_ready());
+        signal.ring();
+        signal.wait_a_turn().await;
+    }
+
+    #[tokio::test]
     async fn any_of_several_waiters_is_woken() {
         let signal = Signal::new();
         for _ in 0..3 {
@@ -123,7 +156,7 @@ mod tests {
     }
 
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut std::task::Context::from_waker(Waker::noop()))
+        future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -68,7 +68,7 @@ pub fn now() -> Timestamp {
         at => return Timestamp(at),
     }
     let origin = *ORIGIN.get_or_init(monotonic);
-    Timestamp(monotonic().wrapping_sub(origin))
+    Timestamp(monotonic().saturating_sub(origin))
 }
 
 thread_local! {

@@ -70,6 +70,7 @@ impl MarkBoard {
     /// The greatest mark that all producing tasks have sent.
     pub(crate) fn reached(&self) -> Option<Mark> {
         match self.last.len() {
+            0 => None,
             all if self.ended == all => Some(Mark::End),
             all if self.drained == all => Some(Mark::Drain),
             _ => None,

@@ -27,7 +27,7 @@ pub(crate) async fn pause(
         }
         alarm.set(deadline, now);
     }
-    signal.wait().await;
+    signal.wait_a_turn().await;
     true
 }
 

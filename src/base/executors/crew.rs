@@ -23,6 +23,8 @@ pub(super) struct Crew {
     waiting: usize,
     /// Tasks that were taken to be run.
     taken: u64,
+    /// How many there were when the lookout lay down.
+    taken_before_nap: u64,
     /// Who sleeps, and until when; who keeps the time comes first and is woken last.
     asleep: Vec<Sleeper>,
     /// Threads that were woken and have not looked yet.
@@ -72,6 +74,7 @@ impl Crew {
             ready: (0..threads).map(|_| Ready::default()).collect(),
             waiting: 0,
             taken: 0,
+            taken_before_nap: 0,
             asleep: Vec::with_capacity(threads),
             woken: 0,
             resting: Vec::new(),
@@ -255,6 +258,7 @@ impl Crew {
             self.help.ends(at);
         }
         let nap = self.help.nap()?;
+        self.taken_before_nap = self.taken;
         (!self.asleep.iter().any(|sleeper| sleeper.is_lookout)).then(|| at + nap)
     }
 
@@ -262,7 +266,12 @@ impl Crew {
     pub(super) fn get_up(&mut self, number: usize, at: Timestamp) {
         self.ready[number].since = at;
         match self.asleep.iter().position(|sleeper| sleeper.number == number) {
-            Some(place) => drop(self.asleep.remove(place)),
+            Some(place) => {
+                let sleeper = self.asleep.remove(place);
+                if sleeper.is_lookout && self.waiting > 0 && self.taken == self.taken_before_nap {
+                    self.help.all_are_held_up();
+                }
+            }
             None => self.woken -= 1,
         }
     }

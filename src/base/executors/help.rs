@@ -51,6 +51,11 @@ impl Help {
         }
     }
 
+    /// Something has waited for as long as the lookout has napped, and nobody that is at work has looked.
+    pub(super) fn all_are_held_up(&mut self) {
+        self.short = 0;
+    }
+
     /// How long the lookout naps: whoever is at work does what there is, and one of those that sleep looks
     /// from time to time whether there is too much. `None`: a thread is woken for each task that waits.
     pub(super) fn nap(&self) -> Option<Duration> {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::task::{Context, Wake, Waker};
 
 use super::super::{Job, panic_text};
@@ -56,7 +56,9 @@ impl Task {
 
     /// Has a turn; whether it was the last one.
     pub(super) fn run(&mut self) -> bool {
-        self.handle.state.store(AT_WORK, Release);
+        // One order of this, of what the body looks at and of who wakes it: either the waker sees that it is
+        // at work, or the body sees why it was woken.
+        self.handle.state.swap(AT_WORK, SeqCst);
         let Self { body, waker, .. } = self;
         let turn = || body.as_mut().poll(&mut Context::from_waker(waker)).is_ready();
         catch_unwind(AssertUnwindSafe(turn)).unwrap_or_else(|panic| {
@@ -79,14 +81,14 @@ impl Task {
 impl Handle {
     /// Notes that there is something to do; whether the task rests.
     fn note(&self) -> bool {
-        let mut state = self.state.load(Acquire);
+        let mut state = self.state.load(SeqCst);
         loop {
             let to = match state {
                 AT_REST => READY,
                 AT_WORK => AGAIN,
                 _ => return false,
             };
-            match self.state.compare_exchange_weak(state, to, AcqRel, Acquire) {
+            match self.state.compare_exchange_weak(state, to, SeqCst, SeqCst) {
                 Ok(_) => return to == READY,
                 Err(found) => state = found,
             }
