@@ -23,8 +23,6 @@ pub(super) struct Crew {
     waiting: usize,
     /// Tasks that were taken to be run.
     taken: u64,
-    /// How many there were when the lookout lay down.
-    taken_before_nap: u64,
     /// Who sleeps, and until when; who keeps the time comes first and is woken last.
     asleep: Vec<Sleeper>,
     /// Threads that were woken and have not looked yet.
@@ -63,8 +61,9 @@ struct Sleeper {
     number: usize,
     thread: Thread,
     until: Option<Timestamp>,
-    /// It looks whether there is too much for those that are at work, and nobody is woken meanwhile.
-    is_lookout: bool,
+    /// It is the lookout: it looks whether there is too much for those that are at work, and nobody is woken
+    /// meanwhile. How many tasks had been taken when it lay down.
+    lookout: Option<u64>,
 }
 
 impl Crew {
@@ -74,7 +73,6 @@ impl Crew {
             ready: (0..threads).map(|_| Ready::default()).collect(),
             waiting: 0,
             taken: 0,
-            taken_before_nap: 0,
             asleep: Vec::with_capacity(threads),
             woken: 0,
             resting: Vec::new(),
@@ -160,9 +158,11 @@ impl Crew {
 
     /// Whether what waits is left to those that are at work, and somebody looks that it is not too much.
     fn is_watched(&self) -> bool {
-        self.help.nap().is_some()
-            && self.at_work() > 0
-            && self.asleep.iter().any(|sleeper| sleeper.is_lookout)
+        self.help.nap().is_some() && self.at_work() > 0 && self.has_lookout()
+    }
+
+    fn has_lookout(&self) -> bool {
+        self.asleep.iter().any(|sleeper| sleeper.lookout.is_some())
     }
 
     fn at_work(&self) -> usize {
@@ -238,12 +238,12 @@ impl Crew {
             Some(at) => (Some(at), 0),
             None => (None, self.asleep.len()),
         };
-        let (until, is_lookout, place) = match nap {
-            Some(nap) => (Some(until.map_or(nap, |until| until.min(nap))), true, 0),
-            None => (until, false, place),
+        let (until, lookout, place) = match nap {
+            Some(nap) => (Some(until.map_or(nap, |until| until.min(nap))), Some(self.taken), 0),
+            None => (until, None, place),
         };
         let thread = thread.clone();
-        self.asleep.insert(place, Sleeper { number, thread, until, is_lookout });
+        self.asleep.insert(place, Sleeper { number, thread, until, lookout });
         until
     }
 
@@ -258,8 +258,7 @@ impl Crew {
             self.help.ends(at);
         }
         let nap = self.help.nap()?;
-        self.taken_before_nap = self.taken;
-        (!self.asleep.iter().any(|sleeper| sleeper.is_lookout)).then(|| at + nap)
+        (!self.has_lookout()).then(|| at + nap)
     }
 
     /// A thread is up again, woken or by itself.
@@ -268,7 +267,7 @@ impl Crew {
         match self.asleep.iter().position(|sleeper| sleeper.number == number) {
             Some(place) => {
                 let sleeper = self.asleep.remove(place);
-                if sleeper.is_lookout && self.waiting > 0 && self.taken == self.taken_before_nap {
+                if self.waiting > 0 && sleeper.lookout == Some(self.taken) {
                     self.help.all_are_held_up();
                 }
             }
