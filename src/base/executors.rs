@@ -56,16 +56,14 @@ struct Shared {
 }
 
 impl Executors {
-    /// Starts `threads` threads, which ring `alarms` too.
+    /// Starts threads that do the work of `active`, at least one, and ring `alarms` too.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub(super) fn start(threads: usize, alarms: Alarms) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            crew: Mutex::new(Crew::new(threads)),
-            ended: Condvar::new(),
-            alarms,
-        });
+    pub(super) fn start(active: usize, alarms: Alarms) -> io::Result<Self> {
+        let crew = Crew::new(active);
+        let threads = crew.running;
+        let shared = Arc::new(Shared { crew: Mutex::new(crew), ended: Condvar::new(), alarms });
         for number in 0..threads {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
@@ -239,6 +237,14 @@ mod tests {
         holds.recv_timeout(SOON).unwrap();
     }
 
+    /// A crew of one thread and the spare one, which is held up until the sender is dropped.
+    fn one_thread() -> (Executors, Sender<()>) {
+        let (executors, _) = crew(1);
+        let (release, until) = channel();
+        blocking(&executors, until);
+        (executors, release)
+    }
+
     #[test]
     fn every_ring_is_answered() {
         let (executors, _) = crew(3);
@@ -289,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_was_woken_goes_before_what_yielded() {
-        let (executors, _) = crew(1);
+        let (executors, release) = one_thread();
         let (signal, answers) = (Signal::new(), channel());
         answering(&executors, signal.clone(), answers.0, "answer");
         let (done, ended) = channel();
@@ -302,6 +308,21 @@ mod tests {
             done.send(()).unwrap();
         });
         ended.recv_timeout(SOON).unwrap();
+        drop(release);
+        executors.shut_down(SOON);
+    }
+
+    #[test]
+    fn a_task_that_holds_the_only_thread_up_holds_no_other_up() {
+        let (executors, release) = one_thread();
+        let (answers, answered) = channel();
+        for name in ["one", "other"] {
+            let signal = Signal::new();
+            answering(&executors, signal.clone(), answers.clone(), name);
+            signal.ring();
+            assert_eq!(answered.recv_timeout(SOON), Ok(name));
+        }
+        drop(release);
         executors.shut_down(SOON);
     }
 
@@ -365,7 +386,7 @@ mod tests {
 
     #[test]
     fn what_a_task_has_woken_is_run_before_its_next_turn() {
-        let (executors, _) = crew(1);
+        let (executors, release) = one_thread();
         let (answers, answered) = channel();
         let (own, other) = (Signal::new(), Signal::new());
         answering(&executors, other.clone(), answers, "answer");
@@ -377,6 +398,7 @@ mod tests {
             tells.send(answered.try_recv()).unwrap();
         });
         assert_eq!(told.recv_timeout(SOON).unwrap(), Ok("answer"));
+        drop(release);
         executors.shut_down(SOON);
     }
 

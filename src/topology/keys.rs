@@ -80,7 +80,7 @@ pub(crate) const SETTINGS: &[Key] = &[
     optional(
         "executor_threads",
         Shape::Count { least: 0, most: 1024 },
-        "threads that run tasks, per worker; 0 is one per core",
+        "threads that run tasks, per worker; 0 shares the cores among the workers",
     ),
     optional(
         "drain_timeout",

@@ -52,7 +52,7 @@ pub struct Settings {
     pub link: LinkKind,
     /// Where others connect to worker 0, and a port higher to each further one, if not to their own ports.
     pub link_relay: Option<SocketAddr>,
-    /// Threads that run tasks, per worker; 0: as many as there are cores.
+    /// Threads that run tasks, per worker; 0: the cores are shared among the workers.
     pub executor_threads: usize,
     /// How long a drain may take at the end before the run is given up.
     pub drain_timeout: Duration,

@@ -95,11 +95,16 @@ fn prepare(options: &WorkerOptions) -> Result<(Plan, Runtimes), WorkerError> {
     let text = std::fs::read(path).map_err(io_error("the plan cannot be read"))?;
     let plan: Plan = serde_json::from_slice(&text)?;
     let threads = match plan.settings.executor_threads {
-        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        // All workers run on this machine.
+        0 => cores() / usize::from(plan.settings.workers.max(1)),
         threads => threads,
     };
     let runtimes = Runtimes::with_executors(threads).map_err(io_error("no threads"))?;
     Ok((plan, runtimes))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// Everything of a running worker.

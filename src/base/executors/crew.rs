@@ -10,6 +10,8 @@ use super::task::Task;
 
 /// Where one sleeping thread keeps the time, others sleep so much longer: the one may be at work by then.
 const DEPUTY: Duration = Duration::from_millis(1);
+/// One thread alone could be held up by a task, and all other tasks with it.
+const LEAST: usize = 2;
 /// So many woken tasks are too many for one thread.
 const CROWD: usize = 16;
 /// How often a look is taken for tasks whose thread is held up: every so many tasks.
@@ -20,6 +22,8 @@ const ROUND: u64 = 64;
 pub(super) struct Crew {
     /// Tasks that wait to be run, by the thread that ran them last.
     ready: Vec<Ready>,
+    /// How many of them are there to work, others to step in.
+    active: usize,
     waiting: usize,
     /// Tasks that were taken to be run.
     taken: u64,
@@ -67,10 +71,12 @@ struct Sleeper {
 }
 
 impl Crew {
-    /// A crew of so many threads, none of which sleeps.
-    pub(super) fn new(threads: usize) -> Self {
+    /// A crew that has work for so many threads. None of them sleeps.
+    pub(super) fn new(active: usize) -> Self {
+        let threads = active.max(LEAST);
         Self {
             ready: (0..threads).map(|_| Ready::default()).collect(),
+            active,
             waiting: 0,
             taken: 0,
             asleep: Vec::with_capacity(threads),
@@ -78,7 +84,7 @@ impl Crew {
             resting: Vec::new(),
             running: threads,
             closed: false,
-            help: Help::default(),
+            help: if active < threads { Help::spare() } else { Help::default() },
         }
     }
 
@@ -86,7 +92,7 @@ impl Crew {
     pub(super) fn next_place(&mut self) -> (usize, usize) {
         let number = self.resting.len();
         self.resting.push(None);
-        (number, number % self.ready.len())
+        (number, number % self.active)
     }
 
     /// The threads that sleep.

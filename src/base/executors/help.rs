@@ -8,6 +8,8 @@ use super::super::Timestamp;
 const SHORT: Duration = Duration::from_micros(50);
 /// So many short times in a row, and no thread is woken any more for what another one has time for.
 const PATIENCE: u32 = 64;
+/// After so many a lookout's naps are long ones.
+const ENOUGH: u32 = PATIENCE + 8;
 /// How long a lookout naps, at first and at last.
 const NAP_LEAST: Duration = Duration::from_micros(200);
 const NAP_GREATEST: Duration = Duration::from_millis(5);
@@ -22,9 +24,16 @@ pub(super) struct Help {
     began: Timestamp,
     /// How many in a row were short.
     short: u32,
+    /// The second thread is a spare one.
+    is_spare: bool,
 }
 
 impl Help {
+    /// Where one thread is to do all, and a second one is there for what waits while the first is held up.
+    pub(super) fn spare() -> Self {
+        Self { short: ENOUGH, is_spare: true, ..Self::default() }
+    }
+
     /// A thread has found something to do while others are at work.
     pub(super) fn begins(&mut self, at: Timestamp) {
         self.began = at;
@@ -32,7 +41,7 @@ impl Help {
 
     /// A thread has no more to do while others are at work.
     pub(super) fn ends(&mut self, at: Timestamp) {
-        if at.since(self.began) < SHORT {
+        if self.is_spare || at.since(self.began) < SHORT {
             self.was_in_vain();
         } else {
             self.short = 0;
@@ -41,12 +50,13 @@ impl Help {
 
     /// A thread was woken while others are at work, and there was nothing for it.
     pub(super) fn was_in_vain(&mut self) {
-        self.short = self.short.saturating_add(1);
+        let least = if self.is_spare { ENOUGH } else { 0 };
+        self.short = self.short.saturating_add(1).max(least);
     }
 
     /// A task took so long, while others waited for its thread.
     pub(super) fn waited(&mut self, turn: Duration) {
-        if turn >= LONG {
+        if turn >= LONG && !self.is_spare {
             self.short = 0;
         }
     }
@@ -101,5 +111,18 @@ mod tests {
         assert!(help.nap().is_some());
         help.waited(LONG);
         assert_eq!(help.nap(), None);
+    }
+
+    #[test]
+    fn a_spare_thread_helps_as_long_as_all_others_are_held_up() {
+        let mut help = Help::spare();
+        assert_eq!(help.nap(), Some(NAP_GREATEST));
+        help.waited(LONG);
+        helped(&mut help, 1, SHORT);
+        assert_eq!(help.nap(), Some(NAP_GREATEST));
+        help.all_are_held_up();
+        assert_eq!(help.nap(), None);
+        helped(&mut help, 1, SHORT);
+        assert_eq!(help.nap(), Some(NAP_GREATEST));
     }
 }
