@@ -151,11 +151,11 @@ fn topology_files_have_limits_that_say_what_they_are() {
     assert!(checked(&nested(129)).1.contains("more than 128 brackets are open here"));
 }
 
-/// The third of six tuples grows to 66 MiB before a link, the fourth to 62 MiB.
+/// The third of six tuples grows to 66 MiB before a link, the fourth to 62 MiB. Each task has its worker.
 const GROWS: &str = r#"
 name = "grows"
 [topology]
-workers = 2
+workers = 5
 message_timeout = "5m"
 [spouts.numbers]
 type = "generate"

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::{ByteSize, ComponentIdx, StreamIdx, TaskId};
+use crate::base::{ByteSize, ComponentIdx, StreamIdx, TaskId, WorkerSlot};
 use crate::component::{Role, StreamDecl};
 use crate::grouping::{Grouping, GroupingName};
 use crate::topology::{
-    DeadLetters, Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, RestartPolicy,
-    RetryPolicy, Settings, StallPolicy, Then, place,
+    DeadLetters, Guarantee, LinkKind, OnFull, Plan, PlannedComponent, PlannedInput, PlannedTask,
+    RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
 };
 
 use super::books::Limits;
@@ -85,7 +85,7 @@ impl Scenario {
             window: settings.link_window.as_usize() as u64,
             ack_window: dice.u64(80..800),
         };
-        let tasks = place(&parallelism, workers);
+        let tasks = place(dice, &parallelism, workers);
         let plan = Plan {
             version: 1,
             name: "simulated".to_owned(),
@@ -143,6 +143,26 @@ impl Scenario {
         let task = self.plan.task(task).expect("a task of the plan");
         self.plan.component(task.component).name.clone()
     }
+}
+
+/// Lets the dice say which worker runs which task, so that any way of a tuple may be between two workers. All
+/// workers have some.
+fn place(dice: &mut fastrand::Rng, parallelism: &[usize], workers: u16) -> Vec<PlannedTask> {
+    let count: usize = parallelism.iter().sum();
+    let mut slots: Vec<_> = (0..workers).cycle().take(count).map(WorkerSlot).collect();
+    dice.shuffle(&mut slots);
+    let indices = parallelism.iter().enumerate();
+    let tasks = indices.flat_map(|(place, tasks)| (0..*tasks).map(move |index| (place, index)));
+    tasks
+        .zip(slots)
+        .zip(1..)
+        .map(|(((place, index), worker), id)| PlannedTask {
+            id: TaskId(id),
+            component: ComponentIdx(place as u16),
+            index,
+            worker,
+        })
+        .collect()
 }
 
 /// The number of a spout task's message.

@@ -3,8 +3,8 @@
 //! The rules themselves are in `rules`; this only says in which order they are asked.
 
 use crate::base::{ComponentIdx, StreamIdx};
-use crate::component::{Registry, StreamDecl};
-use crate::grouping::Grouping;
+use crate::component::{Registry, Role, StreamDecl};
+use crate::grouping::{Grouping, GroupingName};
 
 use super::command::{self, Invocation};
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::graph::Graph;
 use super::node::Table;
 use super::on_full::OnFull;
-use super::placement::place;
+use super::placement::{Flow, Placed, place};
 use super::plan::{Plan, PlannedComponent, PlannedInput};
 use super::rules;
 use super::settings;
@@ -131,18 +131,29 @@ fn plan(checker: &Checker<'_>, sorted: &[usize]) -> Plan {
     let (sources, environment) = (checker.sources, checker.environment);
     let name = spec.name.value.clone();
     let mut settings = settings::settings(&spec.settings, &name, &dir, sources, environment);
-    let parallelism: Vec<usize> =
-        sorted.iter().map(|&component| spec.components[component].parallelism.value).collect();
+    let components: Vec<_> =
+        sorted.iter().map(|&component| planned(checker, sorted, component)).collect();
+    let placed: Vec<_> = sorted
+        .iter()
+        .zip(&components)
+        .map(|(&component, planned)| placed(planned, spec.components[component].parallelism.value))
+        .collect();
     // A worker without a task would do nothing; the rules have said so.
-    let tasks = parallelism.iter().sum::<usize>();
+    let tasks = placed.iter().map(|component| component.tasks).sum::<usize>();
     settings.workers = settings.workers.min(tasks.try_into().unwrap_or(u16::MAX));
-    Plan {
-        version: 1,
-        name,
-        dir,
-        tasks: place(&parallelism, settings.workers),
-        settings,
-        components: sorted.iter().map(|&component| planned(checker, sorted, component)).collect(),
+    let tasks = place(&placed, settings.workers);
+    Plan { version: 1, name, dir, settings, components, tasks }
+}
+
+fn placed(component: &PlannedComponent, tasks: usize) -> Placed {
+    let flow = |input: &PlannedInput| Flow {
+        from: input.from.index(),
+        to_all: input.grouping.name == GroupingName::All,
+    };
+    Placed {
+        tasks,
+        is_spout: component.role == Role::Spout,
+        inputs: component.inputs.iter().map(flow).collect(),
     }
 }
 

@@ -46,8 +46,6 @@ pub use environment::{Environment, find_program};
 pub use load::{Checked, load};
 pub use on_full::OnFull;
 pub use overrides::Overrides;
-#[cfg(test)]
-pub(crate) use placement::place;
 pub use plan::{
     DeadLetters, Guarantee, LinkKind, OnStall, Plan, PlannedComponent, PlannedInput, PlannedTask,
     Program, RestartPolicy, RetryPolicy, Settings, StallPolicy, Then,
