@@ -9,7 +9,7 @@ use super::harness::{Project, Running, alive, resident, wait_for};
 const PIPELINE: &str = r#"
 name = "pipeline"
 [topology]
-workers = 2
+workers = 4
 [spouts.lines]
 type = "file"
 config = { path = "input.txt" }

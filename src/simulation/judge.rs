@@ -16,11 +16,9 @@ impl World {
         if ids.len() != plan.tasks.len() {
             self.violated("a task is placed twice".to_owned());
         }
-        let loads = (0..plan.settings.workers).map(|slot| plan.tasks_on(WorkerSlot(slot)).count());
-        let loads: Vec<usize> = loads.collect();
-        let uneven = loads.iter().max().unwrap_or(&0) - loads.iter().min().unwrap_or(&0) > 1;
-        if uneven || loads.iter().sum::<usize>() != plan.tasks.len() {
-            self.violated(format!("tasks are placed unevenly or not at all: {loads:?}"));
+        let placed = (0..plan.settings.workers).map(|slot| plan.tasks_on(WorkerSlot(slot)).count());
+        if placed.sum::<usize>() != plan.tasks.len() {
+            self.violated("a task stands on no worker".to_owned());
         }
     }
 

@@ -146,10 +146,11 @@ impl Scenario {
 }
 
 /// Lets the dice say which worker runs which task, so that any way of a tuple may be between two workers. All
-/// workers have some.
+/// workers have some, where there are as many.
 fn place(dice: &mut fastrand::Rng, parallelism: &[usize], workers: u16) -> Vec<PlannedTask> {
     let count: usize = parallelism.iter().sum();
-    let mut slots: Vec<_> = (0..workers).cycle().take(count).map(WorkerSlot).collect();
+    let mut slots: Vec<_> = (0..workers).take(count).map(WorkerSlot).collect();
+    slots.resize_with(count, || WorkerSlot(dice.u16(..workers)));
     dice.shuffle(&mut slots);
     let indices = parallelism.iter().enumerate();
     let tasks = indices.flat_map(|(place, tasks)| (0..*tasks).map(move |index| (place, index)));

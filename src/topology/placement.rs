@@ -3,7 +3,8 @@
 //! Every worker gets as many tasks of each component as every other, as far as that goes. Who gets those
 //! that are left over decides how many tuples go from process to process, which costs more than all else
 //! that is done with them. So what is left over is laid in a row along the way of the tuples, and the row is
-//! cut into one run for each worker: into such of about the same load that the fewest tuples cross a cut.
+//! cut into one run for each worker: into such of about the same load that the fewest tuples cross a cut, as
+//! if every stream carried as many as every other.
 //! (Storm's resource-aware scheduler puts tasks near each other that talk to each other, too.)
 //!
 //! The same file always gives the same plan.
@@ -16,6 +17,9 @@ use super::plan::PlannedTask;
 
 /// What a spout's task does beside its own work is to keep the trees of its messages: it counts as two.
 const SPOUT_LOAD: usize = 2;
+/// Above so many tasks that are left over, times components, they are dealt out in turn: it would take long to
+/// look for the best cuts.
+const LARGEST: usize = 1_000_000;
 /// Tuples are counted in such parts of what a component emits.
 const WHOLE: u64 = 1 << 32;
 
@@ -41,16 +45,12 @@ pub(crate) struct Flow {
 pub(crate) fn place(components: &[Placed], workers: u16) -> Vec<PlannedTask> {
     let workers = usize::from(workers.max(1));
     let row = Row::new(components, workers);
-    let runs = row.cut();
-    let slots = row.slots(&runs);
+    let slots = row.slots();
     let mut tasks = Vec::with_capacity(components.iter().map(|component| component.tasks).sum());
     for (place, component) in components.iter().enumerate() {
         let even = component.tasks - component.tasks % workers;
         for index in 0..component.tasks {
-            let worker = match index.checked_sub(even) {
-                None => index % workers,
-                Some(over) => slots[row.run_of(&runs, place, over)],
-            };
+            let worker = if index < even { index % workers } else { slots[place][index - even] };
             tasks.push(PlannedTask {
                 id: TaskId(tasks.len() as u32 + 1),
                 component: ComponentIdx(place as u16),
@@ -63,7 +63,7 @@ pub(crate) fn place(components: &[Placed], workers: u16) -> Vec<PlannedTask> {
 }
 
 /// A task that is left over: the `over`th one of its component.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Over {
     component: usize,
     over: usize,
@@ -72,7 +72,7 @@ struct Over {
 /// How bad runs are, the worst first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cost {
-    /// Load above and below what is even.
+    /// Load above and below what is even, squared.
     uneven: usize,
     /// Tuples that stay in their worker, less is worse.
     stay: Reverse<u64>,
@@ -95,28 +95,79 @@ struct Row<'a> {
     components: &'a [Placed],
     workers: usize,
     tasks: Vec<Over>,
+    /// Who is fed by each component: once for each subscription, with whether all tasks get all.
+    consumers: Vec<Vec<(usize, bool)>>,
+    /// The load of all of them.
+    load: usize,
 }
 
 impl<'a> Row<'a> {
-    /// Two tasks of one component stand as far apart as can be, so that each run has one at most.
+    /// Two tasks of one component stand as far apart as can be, so that each run has one at most, and those of
+    /// all components along the way of the tuples between them.
     fn new(components: &'a [Placed], workers: usize) -> Self {
+        let mut consumers = vec![Vec::new(); components.len()];
+        for (place, component) in components.iter().enumerate() {
+            for flow in &component.inputs {
+                consumers[flow.from].push((place, flow.to_all));
+            }
+        }
+        let along = along(components, &consumers);
+        // Twice the components, so that the place of each is a fraction without rounding.
+        let whole = components.len() * 2;
         let mut tasks: Vec<_> = (0..components.len())
             .flat_map(|component| {
                 let left = components[component].tasks % workers;
-                (0..left).map(move |over| (over * 2 + 1, left * 2, Over { component, over }))
+                let first = along[component] * 2 + 1;
+                (0..left).map(move |over| (over * whole + first, left, Over { component, over }))
             })
             .collect();
-        let along = along(components);
-        // By fractions, without rounding.
         tasks.sort_by(|(a, of_a, left), (b, of_b, right)| {
             (a * of_b).cmp(&(b * of_a)).then(along[left.component].cmp(&along[right.component]))
         });
-        let tasks = tasks.into_iter().map(|(.., task)| task).collect();
-        Self { components, workers, tasks }
+        let tasks: Vec<_> = tasks.into_iter().map(|(.., task)| task).collect();
+        let load = tasks.iter().map(|task| load(&components[task.component])).sum();
+        Self { components, workers, tasks, consumers, load }
     }
 
-    fn load(&self, task: Over) -> usize {
-        if self.components[task.component].is_spout { SPOUT_LOAD } else { 1 }
+    /// The slot of each component's tasks that are left over.
+    fn slots(&self) -> Vec<Vec<usize>> {
+        let cuts = (self.tasks.len() * self.components.len() <= LARGEST).then(|| self.cut());
+        let mut runs: Vec<Vec<Over>> = match cuts {
+            Some(cuts) => cuts.windows(2).map(|cut| self.tasks[cut[0]..cut[1]].to_vec()).collect(),
+            None => self.deal(),
+        };
+        let loads = |runs: &[Vec<Over>]| {
+            let load = |task: &Over| load(&self.components[task.component]);
+            let loads = runs.iter().map(|run| run.iter().map(load).sum::<usize>());
+            loads.clone().max().unwrap_or(0) - loads.min().unwrap_or(0)
+        };
+        if loads(&runs) > SPOUT_LOAD {
+            runs = self.deal();
+        }
+        // Worker 0 has the first task, and so on.
+        runs.sort_by_key(|run| (run.is_empty(), run.iter().min().copied()));
+        let mut slots: Vec<_> = self
+            .components
+            .iter()
+            .map(|component| vec![0; component.tasks % self.workers])
+            .collect();
+        for (slot, run) in runs.iter().enumerate() {
+            for task in run {
+                slots[task.component][task.over] = slot;
+            }
+        }
+        slots
+    }
+
+    /// In turn, one component after the other.
+    fn deal(&self) -> Vec<Vec<Over>> {
+        let mut tasks = self.tasks.clone();
+        tasks.sort_unstable();
+        let mut runs = vec![Vec::new(); self.workers];
+        for (place, task) in tasks.into_iter().enumerate() {
+            runs[place % self.workers].push(task);
+        }
+        runs
     }
 
     /// Where each run begins, and where the last one ends.
@@ -125,11 +176,11 @@ impl<'a> Row<'a> {
         // Of each number of runs: the best cost of the tasks up to a place, and where the last run begins.
         let mut best = vec![vec![None; count + 1]; self.workers + 1];
         best[0][0] = Some((Cost::default(), 0));
-        let runs: Vec<_> = (0..=count).map(|begin| self.runs_from(begin)).collect();
-        for number in 0..self.workers {
-            for begin in 0..=count {
+        for begin in 0..=count {
+            let runs = self.runs_from(begin);
+            for number in 0..self.workers {
                 let Some((before, _)) = best[number][begin] else { continue };
-                for (length, run) in runs[begin].iter().enumerate() {
+                for (length, run) in runs.iter().enumerate() {
                     let (cost, next) = (before.and(*run), &mut best[number + 1][begin + length]);
                     if next.is_none_or(|(other, _)| cost < other) {
                         *next = Some((cost, begin));
@@ -149,15 +200,15 @@ impl<'a> Row<'a> {
 
     /// The costs of the runs of 0, 1, 2 and more tasks from a place on, none with two of a component.
     fn runs_from(&self, begin: usize) -> Vec<Cost> {
-        let all: usize = self.tasks.iter().map(|task| self.load(*task)).sum();
-        let (least, most) = (all / self.workers, all.div_ceil(self.workers));
+        let (least, most) = (self.load / self.workers, self.load.div_ceil(self.workers));
         let mut has = vec![false; self.components.len()];
-        let (mut load, mut beside, mut spouts, mut stay) = (0, 0, 0, 0);
+        let (mut run, mut beside, mut spouts, mut stay) = (0, 0, 0, 0);
         let mut costs = Vec::new();
         let mut rest = self.tasks[begin..].iter();
         loop {
+            let off = least.saturating_sub(run) + run.saturating_sub(most);
             costs.push(Cost {
-                uneven: least.saturating_sub(load) + load.saturating_sub(most),
+                uneven: off * off,
                 stay: Reverse(stay),
                 beside_spouts: if spouts > 0 { beside } else { 0 },
             });
@@ -166,7 +217,7 @@ impl<'a> Row<'a> {
             };
             has[task.component] = true;
             stay += self.joined(task.component, &has);
-            load += self.load(*task);
+            run += load(&self.components[task.component]);
             if self.components[task.component].is_spout {
                 spouts += 1;
             } else {
@@ -181,44 +232,24 @@ impl<'a> Row<'a> {
             (self.components[place].tasks / self.workers + usize::from(has[place])) as u64
         };
         let tasks = |place: usize| self.components[place].tasks.max(1) as u64;
-        let share = |flow: &Flow, to: usize, from_here: u64, to_here: u64| {
-            let to = if flow.to_all { 1 } else { tasks(to) };
-            WHOLE * from_here * to_here / tasks(flow.from) / to
+        let share = |from: usize, to: usize, to_all: bool, here: u64| {
+            WHOLE * here / tasks(from) / if to_all { 1 } else { tasks(to) }
         };
         let into = self.components[component].inputs.iter();
-        let into = into.map(|flow| share(flow, component, here(flow.from), 1));
-        let out = self.components.iter().enumerate().flat_map(|(to, consumer)| {
-            let mine = consumer.inputs.iter().filter(|flow| flow.from == component);
-            mine.map(move |flow| share(flow, to, 1, here(to)))
-        });
+        let into = into.map(|flow| share(flow.from, component, flow.to_all, here(flow.from)));
+        let out = self.consumers[component].iter();
+        let out = out.map(|&(to, to_all)| share(component, to, to_all, here(to)));
         into.chain(out).sum()
     }
+}
 
-    /// The slot of each run: in the order of what they begin with, so that worker 0 has the first task.
-    fn slots(&self, runs: &[usize]) -> Vec<usize> {
-        let first = |run: usize| {
-            let tasks = self.tasks[runs[run]..runs[run + 1]].iter();
-            tasks.map(|task| (task.component, task.over)).min()
-        };
-        let mut order: Vec<_> = (0..self.workers).collect();
-        order.sort_by_key(|run| (first(*run).is_none(), first(*run)));
-        let mut slots = vec![0; self.workers];
-        for (slot, run) in order.into_iter().enumerate() {
-            slots[run] = slot;
-        }
-        slots
-    }
-
-    fn run_of(&self, runs: &[usize], component: usize, over: usize) -> usize {
-        let is_it = |task: &Over| task.component == component && task.over == over;
-        let place = self.tasks.iter().position(is_it).expect("it is left over");
-        runs.partition_point(|begin| *begin <= place) - 1
-    }
+fn load(component: &Placed) -> usize {
+    if component.is_spout { SPOUT_LOAD } else { 1 }
 }
 
 /// The place of each component on the way of the tuples: one branch after the other, and what joins them
 /// behind the last.
-fn along(components: &[Placed]) -> Vec<usize> {
+fn along(components: &[Placed], consumers: &[Vec<(usize, bool)>]) -> Vec<usize> {
     let mut places = vec![None; components.len()];
     let is_ready = |places: &[Option<usize>], place: usize| {
         places[place].is_none()
@@ -233,8 +264,7 @@ fn along(components: &[Placed]) -> Vec<usize> {
             }
             places[place] = Some(next);
             next += 1;
-            let feeds = |to: &usize| components[*to].inputs.iter().any(|flow| flow.from == place);
-            ready.extend((place + 1..components.len()).rev().filter(feeds));
+            ready.extend(consumers[place].iter().rev().map(|(to, _)| *to));
         }
     }
     places.into_iter().map(|place| place.expect("producers stand before consumers")).collect()
@@ -310,6 +340,34 @@ mod tests {
         assert_eq!(workers_of(&chain, 2), [[0], [0], [0], [1], [1], [1]]);
     }
 
+    fn loads(components: &[Placed], workers: u16) -> Vec<usize> {
+        let mut found = vec![0; usize::from(workers)];
+        for task in place(components, workers) {
+            found[usize::from(task.worker.0)] += load(&components[task.component.index()]);
+        }
+        found
+    }
+
+    #[test]
+    fn what_several_tasks_keep_apart_does_not_heap_up_between_them() {
+        let single = (0..14).map(|_| bolt(1, &[0]));
+        let components: Vec<_> = [spout(1), bolt(7, &[0])].into_iter().chain(single).collect();
+        let loads = loads(&components, 8);
+        assert!(loads.iter().all(|load| [2, 3].contains(load)), "{loads:?}");
+    }
+
+    #[test]
+    fn thousands_of_components_are_placed_at_once() {
+        let many: Vec<_> =
+            [spout(1)].into_iter().chain((1..10_000).map(|from| bolt(1, &[from - 1]))).collect();
+        for workers in [2, 64] {
+            let loads = loads(&many, workers);
+            assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 2, "{loads:?}");
+        }
+        let wide = chain(&[63; 100]);
+        assert_eq!(loads(&wide, 64).iter().sum::<usize>(), 6_300 + 63);
+    }
+
     #[test]
     fn the_worker_of_the_spout_is_the_first() {
         let found = workers_of(&chain(&[1, 8]), 9);
@@ -343,11 +401,8 @@ mod tests {
                 let counts: Vec<_> = (0..workers).map(|worker| of(worker).count()).collect();
                 prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
             }
-            // With one task of a spout that counts as two, loads differ by one or two.
-            let load = |worker| -> usize {
-                on(worker).map(|task| if components[task.component.index()].is_spout { 2 } else { 1 }).sum()
-            };
-            let loads: Vec<_> = (0..workers).map(load).collect();
+            // A task of a spout counts as two.
+            let loads = loads(&components, workers);
             prop_assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 2, "{loads:?}");
             if tasks.len() >= usize::from(workers) {
                 prop_assert!(loads.iter().all(|load| *load > 0), "{loads:?}");
