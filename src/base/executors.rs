@@ -153,7 +153,12 @@ impl Shared {
                     crew.leave(task);
                 }
             });
-            let (task, sleeper) = match (crew.pop(number, again.is_none(), at), again.take()) {
+            let popped = if crew.is_surplus(number, &mut again) {
+                None
+            } else {
+                crew.pop(number, again.is_none(), at)
+            };
+            let (task, sleeper) = match (popped, again.take()) {
                 (Some(task), Some(again)) => (Some(task), crew.push_again(again)),
                 (task, again) => (task.or(again), None),
             };
@@ -247,50 +252,54 @@ mod tests {
 
     #[test]
     fn every_ring_is_answered() {
-        let (executors, _) = crew(3);
-        let (answers, answered) = channel();
-        let signals: Vec<_> = (0..20).map(|_| Signal::new()).collect();
-        for signal in &signals {
-            answering(&executors, signal.clone(), answers.clone(), "answer");
-        }
-        for _ in 0..500 {
-            signals.iter().for_each(Signal::ring);
-            for _ in &signals {
-                answered.recv_timeout(SOON).unwrap();
+        for threads in [1, 3] {
+            let (executors, _) = crew(threads);
+            let (answers, answered) = channel();
+            let signals: Vec<_> = (0..20).map(|_| Signal::new()).collect();
+            for signal in &signals {
+                answering(&executors, signal.clone(), answers.clone(), "answer");
             }
+            for _ in 0..500 {
+                signals.iter().for_each(Signal::ring);
+                for _ in &signals {
+                    answered.recv_timeout(SOON).unwrap();
+                }
+            }
+            executors.shut_down(SOON);
+            drop(answers);
+            assert!(answered.recv().is_err(), "all tasks are dropped");
         }
-        executors.shut_down(SOON);
-        drop(answers);
-        assert!(answered.recv().is_err(), "all tasks are dropped");
     }
 
     #[test]
     fn what_is_rung_at_the_end_of_a_turn_is_answered() {
-        let (executors, _) = crew(3);
-        let (answers, answered) = channel();
-        let bells: Vec<_> = (0..4).map(|_| Signal::new()).collect();
-        // A ring goes round: each task rings the next ones at the end of its turn, more than there are threads.
-        for place in 0..bells.len() {
-            let (bells, answers) = (bells.clone(), answers.clone());
-            executors.spawn(JOB, async move {
-                loop {
-                    bells[place].wait().await;
-                    answers.send(place).unwrap();
-                    end_turn(now(), || {
-                        let others = (0..bells.len()).filter(|other| place == 0 && *other > 0);
-                        others.for_each(|other| bells[other].ring());
-                    });
-                }
-            });
+        for threads in [1, 3] {
+            let (executors, _) = crew(threads);
+            let (answers, answered) = channel();
+            let bells: Vec<_> = (0..4).map(|_| Signal::new()).collect();
+            // A ring goes round: each task rings the next ones at the end of its turn, more than there are threads.
+            for place in 0..bells.len() {
+                let (bells, answers) = (bells.clone(), answers.clone());
+                executors.spawn(JOB, async move {
+                    loop {
+                        bells[place].wait().await;
+                        answers.send(place).unwrap();
+                        end_turn(now(), || {
+                            let others = (0..bells.len()).filter(|other| place == 0 && *other > 0);
+                            others.for_each(|other| bells[other].ring());
+                        });
+                    }
+                });
+            }
+            for _ in 0..500 {
+                bells[0].ring();
+                let mut all: Vec<_> =
+                    bells.iter().map(|_| answered.recv_timeout(SOON).unwrap()).collect();
+                all.sort_unstable();
+                assert_eq!(all, [0, 1, 2, 3]);
+            }
+            executors.shut_down(SOON);
         }
-        for _ in 0..500 {
-            bells[0].ring();
-            let mut all: Vec<_> =
-                bells.iter().map(|_| answered.recv_timeout(SOON).unwrap()).collect();
-            all.sort_unstable();
-            assert_eq!(all, [0, 1, 2, 3]);
-        }
-        executors.shut_down(SOON);
     }
 
     #[test]
@@ -458,37 +467,39 @@ mod tests {
 
     #[test]
     fn alarms_ring_while_all_sleep_and_while_one_is_held_up() {
-        let (executors, alarms) = crew(2);
-        let (answers, answered) = channel();
-        let ringing = |every: Duration, name| {
-            let (alarms, answers) = (alarms.clone(), answers.clone());
-            let signal = Signal::new();
-            async move {
-                let mut alarm = alarms.alarm(&signal);
-                loop {
-                    let due = now() + every;
-                    alarm.set(due, now());
-                    signal.wait().await;
-                    answers.send((name, now() >= due)).unwrap();
+        for threads in [1, 2] {
+            let (executors, alarms) = crew(threads);
+            let (answers, answered) = channel();
+            let ringing = |every: Duration, name| {
+                let (alarms, answers) = (alarms.clone(), answers.clone());
+                let signal = Signal::new();
+                async move {
+                    let mut alarm = alarms.alarm(&signal);
+                    loop {
+                        let due = now() + every;
+                        alarm.set(due, now());
+                        signal.wait().await;
+                        answers.send((name, now() >= due)).unwrap();
+                    }
                 }
-            }
-        };
-        executors.spawn(JOB, ringing(Duration::from_millis(1), "often"));
-        executors.spawn(JOB, ringing(Duration::from_millis(7), "seldom"));
-        let hear = |name| {
-            let heard = std::iter::repeat_with(|| answered.recv_timeout(SOON).unwrap());
-            assert_eq!(
-                heard.filter(|heard| heard.0 == name).take(5).filter(|heard| heard.1).count(),
-                5
-            );
-        };
-        hear("often");
-        hear("seldom");
-        let (release, until) = channel();
-        blocking(&executors, until);
-        hear("often");
-        hear("seldom");
-        drop(release);
-        executors.shut_down(SOON);
+            };
+            executors.spawn(JOB, ringing(Duration::from_millis(1), "often"));
+            executors.spawn(JOB, ringing(Duration::from_millis(7), "seldom"));
+            let hear = |name| {
+                let heard = std::iter::repeat_with(|| answered.recv_timeout(SOON).unwrap());
+                assert_eq!(
+                    heard.filter(|heard| heard.0 == name).take(5).filter(|heard| heard.1).count(),
+                    5
+                );
+            };
+            hear("often");
+            hear("seldom");
+            let (release, until) = channel();
+            blocking(&executors, until);
+            hear("often");
+            hear("seldom");
+            drop(release);
+            executors.shut_down(SOON);
+        }
     }
 }

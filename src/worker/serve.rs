@@ -95,8 +95,7 @@ fn prepare(options: &WorkerOptions) -> Result<(Plan, Runtimes), WorkerError> {
     let text = std::fs::read(path).map_err(io_error("the plan cannot be read"))?;
     let plan: Plan = serde_json::from_slice(&text)?;
     let threads = match plan.settings.executor_threads {
-        // All workers run on this machine.
-        0 => cores() / usize::from(plan.settings.workers.max(1)),
+        0 => share(cores(), plan.settings.workers, options.slot),
         threads => threads,
     };
     let runtimes = Runtimes::with_executors(threads).map_err(io_error("no threads"))?;
@@ -105,6 +104,12 @@ fn prepare(options: &WorkerOptions) -> Result<(Plan, Runtimes), WorkerError> {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// A worker's part of the cores: all workers run on this machine. At least one.
+fn share(cores: usize, workers: u16, slot: WorkerSlot) -> usize {
+    let workers = usize::from(workers.max(1));
+    (cores / workers + usize::from(usize::from(slot.0) < cores % workers)).max(1)
 }
 
 /// Everything of a running worker.

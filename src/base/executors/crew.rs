@@ -200,6 +200,24 @@ impl Crew {
         Some(task)
     }
 
+    /// Whether the thread is to lie down although there may be something to do, since the one thread that is to
+    /// do all is at work. That has what waited for this one then.
+    pub(super) fn is_surplus(&mut self, number: usize, again: &mut Option<Box<Task>>) -> bool {
+        self.help.looks(number);
+        if !self.help.has_surplus() || self.at_work() <= 1 {
+            return false;
+        }
+        if let Some(task) = again.take() {
+            self.ready[number].yielded.push_back(task);
+            self.waiting += 1;
+        }
+        let Ready { woken, yielded, .. } = std::mem::take(&mut self.ready[number]);
+        let other = &mut self.ready[1 - number];
+        other.woken.extend(woken);
+        other.yielded.extend(yielded);
+        true
+    }
+
     /// Where most waits.
     fn longest(&mut self) -> Option<&mut Ready> {
         self.ready.iter_mut().max_by_key(|ready| ready.len())
@@ -274,7 +292,7 @@ impl Crew {
             Some(place) => {
                 let sleeper = self.asleep.remove(place);
                 if self.waiting > 0 && sleeper.lookout == Some(self.taken) {
-                    self.help.all_are_held_up();
+                    self.help.all_are_held_up(number);
                 }
             }
             None => self.woken -= 1,

@@ -26,6 +26,8 @@ pub(super) struct Help {
     short: u32,
     /// The second thread is a spare one.
     is_spare: bool,
+    /// The thread that steps in for another, which has not looked since.
+    relief: Option<usize>,
 }
 
 impl Help {
@@ -61,14 +63,34 @@ impl Help {
         }
     }
 
-    /// Something has waited for as long as the lookout has napped, and nobody that is at work has looked.
-    pub(super) fn all_are_held_up(&mut self) {
-        self.short = 0;
+    /// Something has waited for as long as the lookout, thread `number`, has napped, and nobody that is at work
+    /// has looked.
+    pub(super) fn all_are_held_up(&mut self, number: usize) {
+        if self.is_spare {
+            self.relief = Some(number);
+        } else {
+            self.short = 0;
+        }
+    }
+
+    /// A thread looks for something to do.
+    pub(super) fn looks(&mut self, number: usize) {
+        if self.relief.is_some_and(|relief| relief != number) {
+            self.relief = None;
+        }
+    }
+
+    /// Whether one of two threads that are at work is too many.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.is_spare && self.relief.is_none()
     }
 
     /// How long the lookout naps: whoever is at work does what there is, and one of those that sleep looks
     /// from time to time whether there is too much. `None`: a thread is woken for each task that waits.
     pub(super) fn nap(&self) -> Option<Duration> {
+        if self.relief.is_some() {
+            return None;
+        }
         let times = self.short.checked_sub(PATIENCE)?;
         Some((NAP_LEAST * (1 << times.min(10))).min(NAP_GREATEST))
     }
@@ -114,15 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn a_spare_thread_helps_as_long_as_all_others_are_held_up() {
+    fn a_spare_thread_is_woken_as_long_as_the_other_is_held_up() {
         let mut help = Help::spare();
         assert_eq!(help.nap(), Some(NAP_GREATEST));
         help.waited(LONG);
         helped(&mut help, 1, SHORT);
         assert_eq!(help.nap(), Some(NAP_GREATEST));
-        help.all_are_held_up();
-        assert_eq!(help.nap(), None);
-        helped(&mut help, 1, SHORT);
-        assert_eq!(help.nap(), Some(NAP_GREATEST));
+        assert!(help.has_surplus());
+        help.all_are_held_up(1);
+        for _ in 0..1000 {
+            helped(&mut help, 1, Duration::ZERO);
+            help.was_in_vain();
+            help.looks(1);
+            assert_eq!((help.nap(), help.has_surplus()), (None, false));
+        }
+        help.looks(0);
+        assert_eq!((help.nap(), help.has_surplus()), (Some(NAP_GREATEST), true));
     }
 }
