@@ -136,12 +136,12 @@ impl<'a> Row<'a> {
             Some(cuts) => cuts.windows(2).map(|cut| self.tasks[cut[0]..cut[1]].to_vec()).collect(),
             None => self.deal(),
         };
-        let loads = |runs: &[Vec<Over>]| {
+        let spread = |runs: &[Vec<Over>]| {
             let load = |task: &Over| load(&self.components[task.component]);
             let loads = runs.iter().map(|run| run.iter().map(load).sum::<usize>());
             loads.clone().max().unwrap_or(0) - loads.min().unwrap_or(0)
         };
-        if loads(&runs) > SPOUT_LOAD {
+        if spread(&runs) > SPOUT_LOAD {
             runs = self.deal();
         }
         // Worker 0 has the first task, and so on.

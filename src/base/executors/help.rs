@@ -8,8 +8,6 @@ use super::super::Timestamp;
 const SHORT: Duration = Duration::from_micros(50);
 /// So many short times in a row, and no thread is woken any more for what another one has time for.
 const PATIENCE: u32 = 64;
-/// After so many a lookout's naps are long ones.
-const ENOUGH: u32 = PATIENCE + 8;
 /// How long a lookout naps, at first and at last.
 const NAP_LEAST: Duration = Duration::from_micros(200);
 const NAP_GREATEST: Duration = Duration::from_millis(5);
@@ -33,7 +31,7 @@ pub(super) struct Help {
 impl Help {
     /// Where one thread is to do all, and a second one is there for what waits while the first is held up.
     pub(super) fn spare() -> Self {
-        Self { short: ENOUGH, is_spare: true, ..Self::default() }
+        Self { is_spare: true, ..Self::default() }
     }
 
     /// A thread has found something to do while others are at work.
@@ -43,7 +41,7 @@ impl Help {
 
     /// A thread has no more to do while others are at work.
     pub(super) fn ends(&mut self, at: Timestamp) {
-        if self.is_spare || at.since(self.began) < SHORT {
+        if at.since(self.began) < SHORT {
             self.was_in_vain();
         } else {
             self.short = 0;
@@ -52,13 +50,12 @@ impl Help {
 
     /// A thread was woken while others are at work, and there was nothing for it.
     pub(super) fn was_in_vain(&mut self) {
-        let least = if self.is_spare { ENOUGH } else { 0 };
-        self.short = self.short.saturating_add(1).max(least);
+        self.short = self.short.saturating_add(1);
     }
 
     /// A task took so long, while others waited for its thread.
     pub(super) fn waited(&mut self, turn: Duration) {
-        if turn >= LONG && !self.is_spare {
+        if turn >= LONG {
             self.short = 0;
         }
     }
@@ -66,11 +63,8 @@ impl Help {
     /// Something has waited for as long as the lookout, thread `number`, has napped, and nobody that is at work
     /// has looked.
     pub(super) fn all_are_held_up(&mut self, number: usize) {
-        if self.is_spare {
-            self.relief = Some(number);
-        } else {
-            self.short = 0;
-        }
+        self.short = 0;
+        self.relief = self.is_spare.then_some(number);
     }
 
     /// A thread looks for something to do.
@@ -88,8 +82,9 @@ impl Help {
     /// How long the lookout naps: whoever is at work does what there is, and one of those that sleep looks
     /// from time to time whether there is too much. `None`: a thread is woken for each task that waits.
     pub(super) fn nap(&self) -> Option<Duration> {
-        if self.relief.is_some() {
-            return None;
+        if self.is_spare {
+            // However much there is: only who is held up is helped.
+            return self.relief.is_none().then_some(NAP_GREATEST);
         }
         let times = self.short.checked_sub(PATIENCE)?;
         Some((NAP_LEAST * (1 << times.min(10))).min(NAP_GREATEST))
